@@ -1,0 +1,148 @@
+/* Everything that has to be remembered between two tables: each route's statistics and health, each (policy, model)'s incumbent, evidence
+ * and slots. Observations go in, tables and explanations come out. This is what the daemon and `probed replay` both drive.
+ *
+ * Pure: `now` is the caller's steady clock (us since the Unix epoch as it stood at the caller's start); going backwards is refused (-EINVAL).
+ * The same calls in the same order give the same table bytes. Routes, platforms and models are small integers handed out by the add calls.
+ * Only what changed is ranked again: an observation marks its model dirty, ranker_refresh works off dirty models. */
+#ifndef PROBED_CORE_RANKER_H
+#define PROBED_CORE_RANKER_H
+
+#include "probed/core/observation.h"
+#include "probed/core/policy.h"
+#include "shared/table.h"
+
+struct ranker;
+
+/* Rules of the state filter; zero members mean the default in brackets. */
+struct health_rules {
+    int fall, window; /* down after `fall` relay failures among the last `window` [3 of 5] */
+    int rise;         /* successes in a row that end `down` [2] */
+    int samples;      /* provisional below this many chat observations [30] */
+    double alike;     /* soft: two losses nearer than this (failed requests) are equal for sharing [0.02] */
+};
+
+struct ranker_setup {
+    const struct policy *policies; /* borrowed for the ranker's life */
+    size_t policies_len;
+    struct health_rules health;
+    const char *currency; /* reference currency */
+    const char *vantage;
+};
+
+struct ranker *ranker_new(const struct ranker_setup *setup);
+void ranker_free(struct ranker *r);
+
+/* Price of a route in the reference currency, pico a token; call: fee a request. */
+struct price {
+    bool known;
+    int64_t input, output, call;
+    usec_t at;              /* when it was learnt, steady clock; 0 = configuration */
+    const char *source;     /* "config", ...; static string */
+};
+
+struct ranker_route_setup {
+    int platform;                    /* from ranker_add_platform */
+    const char *model, *upstream_model, *dialect, *endpoint, *key_env; /* copied */
+    const struct tag *tags;          /* the model's capabilities on this platform; borrowed */
+    size_t tags_len;
+    struct price price;
+    usec_t interval;                 /* planned chat interval, for stale_at/expires_at; 0 = none */
+};
+
+int ranker_add_platform(struct ranker *r, const char *name, const char *title, const struct tag *tags, size_t tags_len);
+/* The new route's id. */
+int ranker_add_route(struct ranker *r, const struct ranker_route_setup *setup);
+size_t ranker_routes(const struct ranker *r);
+int ranker_find(const struct ranker *r, const char *platform, const char *model); /* -1 = none */
+const struct table_facts *ranker_facts(const struct ranker *r, int route);
+
+/* Takes over statistics, health, caps, incumbents, evidence, slots and the clock of the same-named routes, policies and models of `old`
+ * (which is left fit only for ranker_free). Overrides and evidence about platforms come too. */
+void ranker_adopt(struct ranker *r, struct ranker *old);
+
+/* What is observed. */
+int ranker_observe(struct ranker *r, int route, const struct observation *o, usec_t now) ATTR_UNUSED_RESULT;
+/* A models probe, or reach of the platform as a whole (failed = every endpoint failed): can lower the routes, never raise them. */
+int ranker_observe_platform(struct ranker *r, int platform, const struct observation *o, usec_t now) ATTR_UNUSED_RESULT;
+/* What the last models list said of the route; absent = state missing. */
+enum listing { LISTING_UNKNOWN, LISTING_PRESENT, LISTING_ABSENT };
+void ranker_set_listing(struct ranker *r, int route, enum listing listing, usec_t now);
+
+/* What is known otherwise. Each marks what it touches dirty if it changes anything. */
+void ranker_set_price(struct ranker *r, int route, const struct price *price, usec_t now);
+void ranker_set_endpoint(struct ranker *r, int platform, const char *dialect, const char *url, usec_t now);
+void ranker_set_level(struct ranker *r, int route, const char *level, usec_t interval, usec_t now);
+void ranker_set_usable(struct ranker *r, int platform, bool usable, const char *why, usec_t now); /* no key: unusable */
+void ranker_set_maintenance(struct ranker *r, int platform, bool on, usec_t now);
+/* Our own network is at fault: verdicts freeze (observations with relay faults are dropped) and the table says so. */
+void ranker_set_local(struct ranker *r, bool on, usec_t now);
+void ranker_set_restored(struct ranker *r, bool on);
+
+enum override_action { OVERRIDE_NONE, OVERRIDE_DRAIN, OVERRIDE_PIN, OVERRIDE_ENABLE };
+const char *override_action_name(enum override_action action);
+int override_action_from_name(const char *name);
+void ranker_set_override(struct ranker *r, int route, enum override_action action, usec_t now);
+
+/* What changed since it was last asked, for the journal. Names are borrowed until the next ranker call. */
+struct ranker_event {
+    enum { RANKER_STATE, RANKER_FIRST } type;
+    const char *platform, *model; /* STATE: the route; FIRST: the platform now first ("" = none) */
+    const char *policy;           /* FIRST only */
+    const char *from, *to;        /* states, or platforms */
+    const char *reason;           /* one sentence for people; may hold a relay's words: escape */
+};
+typedef void (*ranker_event_fn)(void *arg, const struct ranker_event *event);
+void ranker_set_events(struct ranker *r, ranker_event_fn fn, void *arg);
+
+/* Works off at most max_models dirty models (0 = all). `everything` first marks all dirty (time alone moves decayed statistics).
+ * True if more is left. Events are told from in here. */
+bool ranker_refresh(struct ranker *r, usec_t now, size_t max_models, bool everything);
+/* Did any ranking change since the last ranker_table? `hard`: something that must be published at once (a state or first place). */
+bool ranker_changed(const struct ranker *r, bool *ret_hard);
+/* The table as of the last refresh; generation = the one given. wall_offset is added to steady times for the times in rows. Caller unrefs. */
+struct table *ranker_table(struct ranker *r, uint64_t epoch, uint64_t generation, usec_t now, usec_t wall_offset);
+
+/* Explanation: what `routectl explain` prints. Fixed size, names borrowed until the next ranker call. */
+#define EXPLAIN_TERMS_MAX 12
+#define EXPLAIN_LAST_MAX 16
+struct explain_term {
+    const char *name;   /* "failure", "waiting", "money", "stability", "capacity", "honesty" */
+    int64_t nano;       /* terms sum to loss_nano exactly */
+    char how[160];      /* the arithmetic, "p 0.021 x q 0.034" */
+    double samples;     /* evidence behind it */
+    usec_t age;         /* of the newest evidence; -1 = none */
+};
+struct explain_window { const char *name; double ok, failed; double estimate, low; }; /* "last 5", "10m", "2h", "24h" */
+struct explain_segment { const char *name; double samples; usec_t mean, p50, p90, p95; }; /* -1 unknown */
+struct explanation {
+    struct table_row row;      /* facts borrowed, not counted */
+    const char *policy;
+    int64_t loss_nano;
+    struct explain_term terms[EXPLAIN_TERMS_MAX];
+    size_t terms_len;
+    const char *retry_on;      /* platform that the retry term stands on, or NULL */
+    usec_t state_since;
+    char state_why[200];       /* may hold a relay's words */
+    const char *incumbent, *challenger; /* platforms; NULL = none */
+    double evidence, evidence_needed;   /* the challenger's progress */
+    struct explain_window windows[6];
+    size_t windows_len;
+    struct explain_segment segments[10]; /* queue dns connect tls wait ttft content gap total */
+    size_t segments_len;
+    struct observation last[EXPLAIN_LAST_MAX]; /* newest first */
+    size_t last_len;
+    double share_cap;          /* 0..1 */
+    double flap_penalty, flap_suppress, flap_reuse;
+    char counterfactual[3][160];
+    size_t counterfactual_len;
+    struct price price;
+    double waste_s;            /* learnt seconds that a failure wastes */
+    uint32_t challenges_passed, challenges_failed, model_differs, bursts;
+};
+/* -ENOENT: no such route or policy (NULL policy = the first). */
+int ranker_explain(struct ranker *r, int route, const char *policy, usec_t now, struct explanation *ret) ATTR_UNUSED_RESULT;
+/* How the prober should treat the route: in transition (fast), settled, or long down (slow). */
+enum pace { PACE_FAST, PACE_STEADY, PACE_SLOW };
+enum pace ranker_pace(const struct ranker *r, int route, usec_t now);
+
+#endif

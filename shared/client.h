@@ -1,0 +1,35 @@
+/* A small HTTP/1.1 client over the daemon's Unix socket, for routectl and for programs that ask for routes.
+ *
+ * Blocking with a deadline. Answers with Content-Length, chunked, or until close; caps on all of it. */
+#ifndef SHARED_CLIENT_H
+#define SHARED_CLIENT_H
+
+#include "shared/buf.h"
+#include "shared/err.h"
+#include "shared/units.h"
+
+#define CLIENT_SOCKET_DEFAULT "/run/probed/probed.sock"
+#define CLIENT_ANSWER_MAX (64 * 1024 * 1024)
+
+struct client_answer {
+    int status;
+    struct buf body;
+    char content_type[96];
+    char etag[128];
+    usec_t valid_until; /* X-Probed-Valid-Until, wall clock; 0 = not told */
+};
+void client_answer_done(struct client_answer *answer);
+
+/* method "GET"/"POST"; target is path and query, already encoded (client_encode); body NULL = none. 0 whatever the status; -ECONNREFUSED/-ENOENT/-EACCES:
+ * no daemon there; -ETIMEDOUT; -EPROTO. */
+int client_request(const char *socket_path, const char *method, const char *target, const char *body, usec_t timeout,
+                   struct client_answer *ret, struct err *err) ATTR_UNUSED_RESULT;
+/* A stream of server-sent events: fn is called for each event and each comment (event NULL) until it returns non-zero, the stream ends (0) or fails (<0).
+ * idle: the longest silence that is borne. */
+typedef int (*client_event_fn)(void *arg, const char *event, const char *id, const char *data, size_t len);
+int client_watch(const char *socket_path, const char *target, const char *last_event_id, usec_t idle, client_event_fn fn, void *arg,
+                 struct err *err) ATTR_UNUSED_RESULT;
+/* Appends text percent-encoded for a query value. */
+void client_encode(struct buf *ret, const char *text);
+
+#endif
