@@ -19,9 +19,12 @@ Q          := $(if $(V),,@)
 VERSION    := 0.1.0
 
 PKGS := libcurl libcjson libsystemd libfyaml libmicrohttpd
-ifneq ($(filter clean help packages demo check check-all,$(MAKECMDGOALS)),$(or $(MAKECMDGOALS),all))
+ifneq ($(filter clean help packages demo check check-all fuzz uninstall,$(MAKECMDGOALS)),$(or $(MAKECMDGOALS),all))
   PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
   PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+  ifeq ($(PKG_LIBS),)
+    $(error Libraries are missing ($(PKGS)). On Debian: make packages. Elsewhere: .ci/packages names them)
+  endif
 endif
 # libev has no .pc file in Debian 12.
 LIBS_shared := -lcjson -lm
@@ -136,8 +139,87 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call libs,$(below_daemon))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_probed)
 
-.PHONY: programs-for-tests
-programs-for-tests: all $(UNIT_BIN) $(SIM_BIN) $(FUZZ_BIN)
+.PHONY: test-programs check check-all check-sanitized fuzz bench demo run packages
+test-programs: all $(UNIT_BIN) $(SIM_BIN) $(FUZZ_BIN)
+
+# The first two lines of README.md. Each installs what is missing, then builds in a make of its own, which sees what was installed.
+check:
+	@.ci/packages check
+	@$(MAKE) --no-print-directory WERROR=1 -j2 test-programs
+	@tests/run --build build
+
+demo:
+	@.ci/packages demo
+	@$(MAKE) --no-print-directory -j2 all
+	@/usr/bin/python3 tests/demo/demo.py --build build
+
+# Both compilers, sanitizers over all tests, valgrind over the unit tests and an end-to-end run.
+check-all:
+	@.ci/packages check-all
+	@$(MAKE) --no-print-directory WERROR=1 -j2 CC=gcc B=build test-programs $(BENCH_BIN)
+	@$(MAKE) --no-print-directory WERROR=1 -j2 CC=clang B=build-clang test-programs
+	@$(MAKE) --no-print-directory WERROR=1 -j2 CC=gcc SAN=address,undefined CFLAGS='-O1 -g' test-programs
+	@echo "== gcc";        tests/run --build build
+	@echo "== clang";      tests/run --build build-clang --only unit,sim,fuzz
+	@echo "== sanitizers"; tests/run --build build-san
+	@echo "== valgrind";   tests/run --build build --valgrind --only unit
+	@echo "== valgrind, end to end"; PROBED_VALGRIND=1 tests/run --build build --only e2e daemon
+
+# Minutes of real fuzzing with libFuzzer, FUZZ_SECONDS a parser.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@.ci/packages check-all
+	@tests/fuzz/fuzz $(FUZZ_SECONDS)
+
+bench: all $(BENCH_BIN)
+	@tests/bench/bench $(B)
+
+# The real platforms, in the foreground, with keys from the environment. Writes only under build/.
+run: all
+	@mkdir -p $(B)/run
+	$(B)/probed -c etc/probed.yaml -s $(B)/run/probed.sock -S $(B)/run/state
+
+packages:
+	@.ci/packages build
+
+# --- installation -----------------------------------------------------------------------------------------------------
+.PHONY: install uninstall help
+MAN := probed/probed.8 probed/config/probed.yaml.5 probed/serve/probed-api.7 routectl/routectl.1
+install: all
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
+	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(SYSCONFDIR)/probed/platforms $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/systemd/catalog \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(INSTALL) -m 755 $(B)/probed $(DESTDIR)$(SBINDIR)/probed
+	$(INSTALL) -m 755 $(B)/routectl $(DESTDIR)$(BINDIR)/routectl
+	for m in $(MAN); do $(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
+	for f in etc/probed.yaml etc/policies.yaml etc/platforms/*.yaml; do \
+	    to=$(DESTDIR)$(SYSCONFDIR)/probed/$${f#etc/}; \
+	    if [ -e $$to ]; then $(INSTALL) -m 640 $$f $$to.new; echo "$$to is yours and stays; the new one is $$to.new"; \
+	    else $(INSTALL) -m 640 $$f $$to; fi; done
+	sed 's,@SBINDIR@,$(SBINDIR),g; s,@SYSCONFDIR@,$(SYSCONFDIR),g' etc/systemd/probed.service.in > $(DESTDIR)$(UNITDIR)/probed.service
+	$(INSTALL) -m 644 etc/systemd/probed.socket $(DESTDIR)$(UNITDIR)/probed.socket
+	$(INSTALL) -d $(DESTDIR)/usr/lib/sysusers.d
+	$(INSTALL) -m 644 etc/systemd/probed.sysusers $(DESTDIR)/usr/lib/sysusers.d/probed.conf
+	$(INSTALL) -m 644 etc/journald/probed.catalog $(DESTDIR)/usr/lib/systemd/catalog/probed.catalog
+	$(INSTALL) -m 644 etc/completions/routectl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/routectl
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/probed $(DESTDIR)$(BINDIR)/routectl $(DESTDIR)$(UNITDIR)/probed.service $(DESTDIR)$(UNITDIR)/probed.socket \
+	    $(DESTDIR)/usr/lib/systemd/catalog/probed.catalog $(DESTDIR)/usr/lib/sysusers.d/probed.conf \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/routectl
+	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
+
+help:
+	@echo 'make demo        install what is missing, build, and show probed at work on nine simulated relays'
+	@echo 'make check       install what is missing, build, run all tests'
+	@echo 'make             build build/probed, build/routectl and build/relaysim'
+	@echo 'make run         probe the real platforms in the foreground, keys from the environment'
+	@echo 'make check-all   check with both compilers, sanitizers and valgrind'
+	@echo 'make bench       measure, against baselines in the same run'
+	@echo 'make fuzz        libFuzzer on every parser, FUZZ_SECONDS each'
+	@echo 'make install     PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR='
+	@echo 'make uninstall | packages | clean'
+	@echo 'Variables: CC CFLAGS LDFLAGS V=1 WERROR=1 SAN=address,undefined DEMO_SECONDS=60'
 
 -include $(shell test -d $(B)/obj && find $(B)/obj -name '*.d')
 

@@ -1,5 +1,6 @@
 /* A growable byte buffer with a cap. Always NUL-terminated after its content once anything was written. Running out of memory
- * aborts (what comes from outside is capped first); passing the cap sets `full` and drops the whole write, never half of it. */
+ * aborts (what comes from outside is capped first); passing the cap sets `full` and drops the whole write, never half of it, and every
+ * write after it until buf_clear, buf_take or buf_done: the content never has a hole. */
 #ifndef SHARED_BUF_H
 #define SHARED_BUF_H
 
@@ -14,7 +15,7 @@ struct buf {
     size_t len; /* bytes, without the NUL */
     size_t size;
     size_t cap; /* most bytes that len may reach; 0 = 64 MiB */
-    bool full;  /* a write was refused since the last buf_clear */
+    bool full;  /* a write was refused since the last buf_clear, buf_take or buf_done */
 };
 
 #define BUF_INIT { .data = NULL }

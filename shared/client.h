@@ -20,12 +20,16 @@ struct client_answer {
 };
 void client_answer_done(struct client_answer *answer);
 
-/* method "GET"/"POST"; target is path and query, already encoded (client_encode); body NULL = none. 0 whatever the status; -ECONNREFUSED/-ENOENT/-EACCES:
- * no daemon there; -ETIMEDOUT; -EPROTO. */
+/* method "GET"/"POST"; target is path and query, already encoded (client_encode); body NULL = none, else JSON. 0 whatever the status;
+ * -ECONNREFUSED/-ENOENT/-EACCES: no daemon there; -ETIMEDOUT: not whole within `timeout` (USEC_INFINITY = no limit); -EPROTO: rubbish, cut short
+ * or too large; -EINVAL: our own request is none. On failure *ret is empty (status 0); client_answer_done is fine either way. */
 int client_request(const char *socket_path, const char *method, const char *target, const char *body, usec_t timeout,
                    struct client_answer *ret, struct err *err) ATTR_UNUSED_RESULT;
-/* A stream of server-sent events: fn is called for each event and each comment (event NULL) until it returns non-zero, the stream ends (0) or fails (<0).
- * idle: the longest silence that is borne. */
+/* A stream of server-sent events: fn is called for each event and each comment (event NULL, id NULL, data without its leading blank) until it
+ * returns non-zero (which is then returned), the stream ends (0) or fails (<0). data is NUL-terminated; all is borrowed for the call.
+ * idle: the longest wait for the connection, the first and each further whole event or comment; bytes that make none are silence.
+ * Failures as above, and: the daemon refused, with its own words in err: -EINVAL (4xx), -EBUSY (429, 503), -EPROTO (else); -EINTR: a signal handler
+ * ran, so that a program can stop watching by one. */
 typedef int (*client_event_fn)(void *arg, const char *event, const char *id, const char *data, size_t len);
 int client_watch(const char *socket_path, const char *target, const char *last_event_id, usec_t idle, client_event_fn fn, void *arg,
                  struct err *err) ATTR_UNUSED_RESULT;

@@ -2,7 +2,8 @@
  *
  * Parsing refuses what is not one whole JSON text in UTF-8 within the caps (size by the caller, depth JSON_DEPTH_MAX). Getters
  * take a possibly-NULL object and never fail: they say whether the member was there with the right type. Numbers that are
- * not finite never get out. */
+ * not finite never get out. What JSON can write and a C string cannot hold (\u0000, half a surrogate pair) is read as U+FFFD.
+ * Of members with the same name the first counts. */
 #ifndef SHARED_JSON_H
 #define SHARED_JSON_H
 
@@ -16,6 +17,7 @@
 #include "shared/units.h"
 
 #define JSON_DEPTH_MAX 64
+#define JSON_VALUES_MAX (4 * 1024 * 1024) /* values of all kinds in one text: each takes 64 bytes of memory */
 
 /* NULL with err said. Caller frees with cJSON_Delete (or CLEANUP(json_deletep)). */
 cJSON *json_parse(const char *data, size_t len, struct err *err) ATTR_UNUSED_RESULT;
@@ -39,12 +41,15 @@ void json_add_null(cJSON *json, const char *name);
 /* A time as Unix seconds with milliseconds, a duration as milliseconds with microseconds; negative or infinite adds null. */
 void json_add_time(cJSON *json, const char *name, usec_t unix_usec);
 void json_add_msec(cJSON *json, const char *name, usec_t duration);
+cJSON *json_new_object(void); /* a root; never NULL */
 cJSON *json_add_object(cJSON *json, const char *name);
 cJSON *json_add_array(cJSON *json, const char *name);
 
-/* Prints compactly (or indented) onto buf. */
+/* Prints compactly (or indented by two spaces) onto buf, without a newline at its end. Use this and not cJSON_Print, which rounds. */
 void json_print(const cJSON *json, bool indented, struct buf *ret);
-/* Writes s as a JSON string with its quotes. */
+/* Writes s as a JSON string with its quotes; what text_is_harmful says is escaped too. */
 void json_quote(struct buf *ret, const char *s);
+/* The shortest text that reads back as the same double ("0.1", "1763950000.25"); "null" if it is not finite. 32 bytes are enough. */
+char *json_format_number(char *buf, size_t size, double value);
 
 #endif

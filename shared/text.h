@@ -7,11 +7,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "shared/buf.h"
 
+/* One character from the first bytes of s: its length is returned (0 only if len is 0), the character goes to *ret; TEXT_BROKEN = these
+ * bytes are no UTF-8. text_encode writes 1 to 4 bytes and returns how many. */
+#define TEXT_BROKEN UINT32_MAX
+size_t text_decode(const char *s, size_t len, uint32_t *ret);
+size_t text_encode(char ret[4], uint32_t c);
+/* Control characters, bidi controls, line separators and what hides: nothing that should reach a terminal raw. */
+bool text_is_harmful(uint32_t c);
+
 size_t text_width(const char *s); /* columns */
-/* Appends s cut to at most `columns` (with "…" if cut) and, with `pad`, filled with spaces up to it (left- or right-aligned). */
+/* Appends s cut to at most `columns` (with "…" if cut) and, with `pad`, filled with spaces up to it (left- or right-aligned).
+ * Harmful and broken characters become U+FFFD: a cell is always safe to print and takes the columns it says. */
 enum text_align { TEXT_LEFT, TEXT_RIGHT };
 void text_add_cell(struct buf *ret, const char *s, size_t columns, enum text_align align, bool pad);
 

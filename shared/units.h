@@ -35,7 +35,7 @@ struct money {
     char currency[CURRENCY_MAX];
 };
 
-/* "250ms", "30s", "5m", "1.5h", "2d"; units us ms s m h d w; 0 <= result <= 10 years. "0" alone needs no unit. */
+/* "250ms", "30s", "5m", "1.5h", "2d", "1h 30m"; units us ms s m h d w, large before small; 0 <= result <= 10 years. "0" alone needs no unit. */
 int units_parse_duration(const char *text, usec_t *ret, struct err *err) ATTR_UNUSED_RESULT;
 /* "512B", "64KiB", "1MiB", "2kB" (SI and IEC; B KB kB MB GB KiB MiB GiB). */
 int units_parse_size(const char *text, uint64_t *ret, struct err *err) ATTR_UNUSED_RESULT;
@@ -47,11 +47,13 @@ int units_parse_money(const char *text, struct money *ret, struct err *err) ATTR
 int units_parse_price(const char *text, struct money *ret, struct err *err) ATTR_UNUSED_RESULT;
 /* "1 USD/day". */
 int units_parse_money_per_day(const char *text, struct money *ret, struct err *err) ATTR_UNUSED_RESULT;
-/* A bare decimal string ("0.00000015", "1.5e-07", "3.0E-7") times `scale` pico-units, exact decimal arithmetic. */
+/* A bare decimal string ("0.00000015", "1.5e-07", "3.0E-7") times `scale` pico-units, exact decimal arithmetic,
+ * rounded once, half away from zero. A minus is allowed. -EINVAL: no decimal number (nan, inf, hex, "", blanks); -ERANGE: beyond int64. */
 int units_parse_decimal(const char *text, int64_t scale, int64_t *ret) ATTR_UNUSED_RESULT;
 
-/* Each writes into buf and returns it. Durations: the two largest units ("1h 5m", "350ms"); money: significant
- * digits, as few as say it ("0.05 USD"); prices per million tokens ("0.15"). */
+/* Each writes into buf and returns it. Durations: the two largest units ("1h 5m", "12s 346ms"), below a second one ("350ms", "12.3ms", "1.25ms"),
+ * rounded to what is shown, "forever" for USEC_INFINITY; money: exact, as few digits as say it ("0.05 USD"; currency NULL = the number
+ * alone); prices per million tokens ("0.15", "-" when negative, that is unknown). What is neither negative nor beyond a parser's range can be parsed again. */
 char *units_format_duration(char *buf, size_t size, usec_t value);
 char *units_format_size(char *buf, size_t size, uint64_t value);
 char *units_format_money(char *buf, size_t size, int64_t pico, const char *currency);

@@ -80,6 +80,7 @@ struct config_platform {
     char *user_agent;           /* NULL = probed/VERSION */
     struct { char *name, *value; } *headers; /* extra request headers, no secrets */
     size_t headers_len;
+    bool insecure_http;         /* http:// is allowed beyond loopback and private addresses */
     char *ca_file;              /* CA for its TLS; NULL = the system's */
     char *models_path, *chat_path; /* appended to the endpoint; NULL = the dialect's own */
     enum probe_level level;

@@ -36,4 +36,8 @@ struct policy {
     int concurrency; /* requests in flight that this user has; 1 by default */
 };
 
+/* The first requirement that neither the model's nor the platform's tags meet; NULL = all are met. */
+const struct tag *policy_unmet(const struct policy *policy, const struct tag *model, size_t model_len, const struct tag *platform,
+                               size_t platform_len);
+
 #endif

@@ -1,6 +1,7 @@
 /* What an error answer means: by error code and message first, by HTTP status second, since relays remap statuses (PLATFORMS.md 1-10).
  *
- * One function for all families: OpenAI, OpenRouter, one-api, new-api, SiliconFlow, AIHubMix, APIYI, sub2api, Anthropic, web pages. Pure. */
+ * One function for all families: OpenAI, OpenRouter, one-api, new-api, SiliconFlow, AIHubMix, APIYI, sub2api, Anthropic, web pages. Pure.
+ */
 #ifndef PROBED_PROBE_CLASSIFY_H
 #define PROBED_PROBE_CLASSIFY_H
 
@@ -14,8 +15,8 @@ struct classification {
 
 /* An answer with status >= 400 (or 3xx), its body whole or cut at the cap. */
 struct classification classify_answer(int status, const char *content_type, const char *body, size_t len);
-/* A parsed object that carries an error under 200 (an event, a body): true and *ret filled. `stage` is where it came. An error object whose code says
- * auth, credit, 429 or moderation keeps that kind; otherwise ERROR_IN_200. False: no error in it. */
+/* A parsed object that carries an error under 200 (an event, a body): true and *ret filled. `stage` is where it came. An error object whose
+ * code says auth, credit, 429 or moderation keeps that kind; otherwise ERROR_IN_200. False: no error in it. */
 bool classify_json(const cJSON *json, enum stage stage, int status, struct classification *ret);
 /* A 200 body that should have been JSON or an event stream: HTML page (NOT_API), empty (EMPTY), else MALFORMED. */
 struct classification classify_not_json(int status, const char *content_type, const char *body, size_t len);

@@ -28,7 +28,8 @@ struct api_owner { /* answered by the daemon, all on the loop */
     const struct config *(*config)(void *arg);
     /* The body of /v1/status; new object. */
     cJSON *(*status)(void *arg);
-    /* -ENOENT; borrowed until back on the loop. extra: members that only the daemon knows (budget, level, override, endpoint evidence), may be NULL, new. */
+    /* -ENOENT; borrowed until back on the loop. state_since and last[].at are wall clock by then, price.at is steady.
+     * extra: members that only the daemon knows (budget, level, override, endpoint evidence), may be NULL, new. */
     int (*explain)(void *arg, const char *platform, const char *model, const char *policy, struct explanation *ret, cJSON **extra);
     /* 0, -ENOENT, -EINVAL, -EBUSY (too many) with err said. In: action, platform, model, reason, by; expires_at. */
     int (*override)(void *arg, const struct api_override *override, struct err *err);

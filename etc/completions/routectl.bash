@@ -1,0 +1,71 @@
+# bash completion for routectl(1). Verbs and options come from routectl itself, platforms, models and policies from the daemon
+# that the command line would ask; without a daemon those stay empty, and nothing is said.
+
+# Runs routectl on the socket that the words so far name.
+_routectl_ask() {
+    local i
+    local -a socket=()
+    for ((i = 1; i < ${#COMP_WORDS[@]} - 1; i++)); do
+        case ${COMP_WORDS[i]} in
+            -s | --socket) socket=(--socket "${COMP_WORDS[i + 1]}") ;;
+        esac
+    done
+    command "${COMP_WORDS[0]}" "${socket[@]}" --timeout 1s "$@" 2>/dev/null
+}
+
+# Column $2 of the rows of table $1 of a verb's tagged TSV.
+_routectl_column() {
+    awk -F '\t' -v table="$1" -v column="$2" '$1 == table && !seen[$column]++ { print $column }'
+}
+
+_routectl_policies() { _routectl_ask status --tsv | _routectl_column policies 2; }
+_routectl_platforms() { _routectl_ask status --tsv | _routectl_column platforms 2; }
+_routectl_models() { _routectl_ask routes --tsv | awk -F '\t' '!/^#/ && !seen[$1]++ { print $1 }'; }
+_routectl_routes() { _routectl_ask routes --tsv | awk -F '\t' '!/^#/ { print $3 "/" $1 }'; }
+
+# Offers the lines of standard input that begin with the word being typed.
+_routectl_offer() {
+    local line
+    COMPREPLY=()
+    while IFS= read -r line; do
+        [[ $line == "$cur"* ]] && COMPREPLY+=("$(printf '%q' "$line")")
+    done
+}
+
+_routectl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb='' i word
+    COMPREPLY=()
+
+    case $prev in
+        -p | --policy) _routectl_offer < <(_routectl_policies); return ;;
+        -o | --output) _routectl_offer < <(printf '%s\n' url platform env json); return ;;
+        -s | --socket) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        -f | --for) _routectl_offer < <(printf '%s\n' 10m 30m 2h 1d); return ;;
+        -r | --reason | -n | --count | -T | --timeout) return ;;
+    esac
+
+    # The verb is the first word that is neither an option nor an option's value.
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            -p | --policy | -o | --output | -s | --socket | -f | --for | -r | --reason | -n | --count | -T | --timeout) ((i++)) ;;
+            -*) ;;
+            *) verb=$word; break ;;
+        esac
+    done
+
+    if [[ $cur == -* ]]; then
+        _routectl_offer < <(_routectl_ask help ${verb:+"$verb"} --tsv | _routectl_column options 2)
+        return
+    fi
+    case $verb in
+        '') _routectl_offer < <(_routectl_ask help --tsv | _routectl_column verbs 2) ;;
+        routes | best | watch | check) _routectl_offer < <(_routectl_models) ;;
+        explain) _routectl_offer < <(_routectl_routes) ;;
+        drain | pin | enable | probe) _routectl_offer < <(_routectl_platforms; [[ $cur == */* ]] && _routectl_routes) ;;
+        compare) _routectl_offer < <(_routectl_platforms) ;;
+        help) _routectl_offer < <(_routectl_ask help --tsv | _routectl_column verbs 2) ;;
+    esac
+}
+
+complete -F _routectl routectl

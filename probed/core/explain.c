@@ -1,0 +1,264 @@
+/* Why a route stands where it stands: everything that `routectl explain` prints, as values.
+ *
+ * Made from the same inputs that the ranking was made from, so that the terms add up to the loss that the ranking used, to the nano. Nothing is
+ * changed by asking, except that a model that was never ranked is ranked first. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "probed/core/ranker_inside.h"
+#include "shared/text.h"
+
+static double ms(double seconds)
+{
+    return seconds * 1000;
+}
+
+static const char *platform_of(const struct ranker *r, const struct ranked_model *m, int place)
+{
+    return place < 0 ? NULL : r->routes[m->routes[place]]->facts->platform;
+}
+
+struct explaining {
+    const struct ranker *ranker;
+    const struct ranked_route *route;
+    const struct policy *policy;
+    const struct loss_input *in;
+    const struct loss *loss;
+    const struct loss_field *field;
+    const char *retry; /* platform or NULL */
+    usec_t now;
+};
+
+static void how_failure(const struct explaining *e, char *how, size_t size)
+{
+    const struct loss *l = e->loss;
+
+    if (!e->retry)
+        snprintf(how, size, "p %.4f, nothing to retry on", l->chance);
+    else
+        snprintf(how, size, "p %.4f x q %.4f (retry on %.60s)", l->chance, l->together, e->retry);
+}
+
+static void how_waiting(const struct explaining *e, char *how, size_t size)
+{
+    const struct loss *l = e->loss;
+    bool known = e->in->latency[e->policy->latency] >= 0;
+
+    snprintf(how, size, "s %.4g x (T %.0f ms + p x %.0f ms); %s %.0f ms%s, a failure wastes %.1f s", e->policy->second, ms(l->wait),
+             ms(l->wait_retry), latency_statistic_name(e->policy->latency),
+             ms(known ? e->in->latency[e->policy->latency] : e->field->latency_unknown), known ? "" : " (not known: the worst of the model)",
+             e->in->waste);
+}
+
+static void how_money(const struct explaining *e, char *how, size_t size)
+{
+    char price[40], retry[40];
+
+    if (e->field->reference <= 0) {
+        snprintf(how, size, "no price of this model is known");
+        return;
+    }
+    units_format_money(price, sizeof(price), (int64_t)llround(fmin(e->loss->cost, 1e18)), e->ranker->currency);
+    units_format_money(retry, sizeof(retry), (int64_t)llround(fmin(e->loss->cost_retry, 1e18)), e->ranker->currency);
+    if (e->policy->failure_pico > 0)
+        snprintf(how, size, "(%s + p x %s) / worth of a failed request%s", price, retry, e->in->price_known ? "" : "; not known: twice the dearest");
+    else
+        snprintf(how, size, "m %.4g x (%s + p x %s) / the model's median price%s", e->policy->money, price, retry,
+                 e->in->price_known ? "" : "; not known: twice the dearest");
+}
+
+static void how_soft(const struct explaining *e, enum loss_term term, char *how, size_t size)
+{
+    const struct health *h = &e->route->stats.health;
+
+    if (term == LOSS_STABILITY)
+        snprintf(how, size, "%.4g x %.3f unstable (jitter, outages, flap penalty %.0f)", e->policy->stability, e->in->instability,
+                 health_flap(h, e->now));
+    else if (term == LOSS_CAPACITY)
+        snprintf(how, size, "%.4g x %.3f of the full share taken away by 429", e->policy->capacity, e->in->incapacity);
+    else
+        snprintf(how, size, "%.4g x %.3f of the answers not what was asked for", e->policy->honesty, e->in->dishonesty);
+}
+
+static double term_samples(const struct explaining *e, enum loss_term term)
+{
+    const struct route *stats = &e->route->stats;
+
+    switch (term) {
+    case LOSS_WAITING:
+        return latency_weight(&stats->ttft, e->now);
+    case LOSS_MONEY:
+        return e->in->price_known ? 1 : 0;
+    case LOSS_HONESTY:
+        return decay_moment_weight(&stats->fooled, ROUTE_HALF_LIFE, e->now);
+    default:
+        return route_samples(stats, e->now);
+    }
+}
+
+static usec_t term_age(const struct explaining *e, enum loss_term term)
+{
+    const struct route *stats = &e->route->stats;
+    usec_t at = stats->sampled_at;
+
+    if (term == LOSS_MONEY)
+        at = e->route->price.at;
+    else if (term == LOSS_WAITING)
+        at = stats->ttft.sketch.at;
+    else if (term == LOSS_HONESTY)
+        at = stats->fooled.at;
+    return at > 0 ? e->now - at : -1;
+}
+
+static void explain_terms(const struct explaining *e, struct explanation *ret)
+{
+    for (int t = 0; t < LOSS_TERMS; t++) {
+        struct explain_term *term = &ret->terms[ret->terms_len];
+
+        /* What the policy gives no weight is not part of its loss. */
+        if (t >= LOSS_STABILITY && e->loss->term[t] == 0)
+            continue;
+        term->name = loss_term_name((enum loss_term)t);
+        term->nano = e->loss->term[t];
+        if (t == LOSS_FAILURE)
+            how_failure(e, term->how, sizeof(term->how));
+        else if (t == LOSS_WAITING)
+            how_waiting(e, term->how, sizeof(term->how));
+        else if (t == LOSS_MONEY)
+            how_money(e, term->how, sizeof(term->how));
+        else
+            how_soft(e, (enum loss_term)t, term->how, sizeof(term->how));
+        term->samples = term_samples(e, (enum loss_term)t);
+        term->age = term_age(e, (enum loss_term)t);
+        ret->terms_len++;
+    }
+    ret->loss_nano = e->loss->nano;
+}
+
+static void explain_windows(const struct ranker *r, const struct route *stats, usec_t now, struct explanation *ret)
+{
+    const struct health *h = &stats->health;
+    unsigned last = h->ring_len < r->rules.window ? h->ring_len : (unsigned)r->rules.window, failed = health_failures(h, last);
+    struct explain_window *w = &ret->windows[ret->windows_len++];
+
+    *w = (struct explain_window){.name = "last", .ok = last - failed, .failed = failed};
+    for (int i = 0; i < DECAY_WINDOWS; i++) {
+        struct decay_pair n = decay_counts_at(&stats->all, (enum decay_window)i, now);
+
+        ret->windows[ret->windows_len++] =
+            (struct explain_window){.name = decay_window_name((enum decay_window)i), .ok = n.ok, .failed = n.failed};
+    }
+    for (size_t i = 0; i < ret->windows_len; i++) {
+        w = &ret->windows[i];
+        w->estimate = w->ok + w->failed > 0 ? w->ok / (w->ok + w->failed) : NAN;
+        w->low = fmin(1 - chance_upper(w->ok, w->failed), w->ok + w->failed > 0 ? w->estimate : 1);
+    }
+}
+
+static void add_timed(const char *name, const struct latency *l, usec_t now, struct explanation *ret)
+{
+    double weight = latency_weight(l, now);
+
+    if (weight <= 0)
+        return;
+    ret->segments[ret->segments_len++] = (struct explain_segment){
+        .name = name,
+        .samples = weight,
+        .mean = latency_statistic(l, LATENCY_MEAN),
+        .p50 = latency_statistic(l, LATENCY_P50),
+        .p90 = latency_statistic(l, LATENCY_P90),
+        .p95 = latency_statistic(l, LATENCY_P95),
+    };
+}
+
+static void explain_segments(const struct route *stats, usec_t now, struct explanation *ret)
+{
+    static const char *const names[SEGMENTS] = {"queue", "dns", "connect", "tls", "wait", "content", "gap"};
+
+    for (int i = 0; i < SEGMENTS; i++) {
+        double weight = decay_moment_weight(&stats->segment[i], LATENCY_HALF_LIFE, now);
+
+        if (i == SEGMENT_CONTENT)
+            add_timed("ttft", &stats->ttft, now, ret);
+        if (weight > 0)
+            ret->segments[ret->segments_len++] =
+                (struct explain_segment){names[i], weight, (usec_t)llround(stats->segment[i].mean), -1, -1, -1};
+    }
+    add_timed("total", &stats->total, now, ret);
+}
+
+static void explain_state(const struct ranker *r, const struct ranked_route *route, usec_t now, struct explanation *ret)
+{
+    const struct route *stats = &route->stats;
+    const char *why;
+
+    ranker_state_of(r, route, now, &why);
+    text_copy(ret->state_why, sizeof(ret->state_why), why, strlen(why));
+    ret->state_since = route->state_since;
+    ret->share_cap = (double)ranker_cap(route, now) / TABLE_SLOTS;
+    ret->flap_penalty = health_flap(&stats->health, now);
+    ret->flap_suppress = FLAP_SUPPRESS;
+    ret->flap_reuse = FLAP_REUSE;
+    ret->price = route->price;
+    ret->challenges_passed = stats->challenges_passed;
+    ret->challenges_failed = stats->challenges_failed;
+    ret->model_differs = stats->model_differs;
+    ret->bursts = stats->bursts;
+    while (ret->last_len < EXPLAIN_LAST_MAX && route_last(stats, (unsigned)ret->last_len, &ret->last[ret->last_len]))
+        ret->last_len++;
+}
+
+/* How near the route is to first place, or, for the first, how near its challenger is. */
+static void explain_standing(const struct ranker *r, const struct ranked_model *m, const struct standing *s, size_t place, struct explanation *ret)
+{
+    int challenger = s->first == (int)place ? s->challenger : (int)place;
+
+    ret->incumbent = platform_of(r, m, s->first);
+    ret->challenger = platform_of(r, m, s->challenger);
+    ret->evidence_needed = RANK_EVIDENCE;
+    ret->evidence = challenger < 0 || challenger == s->first ? 0 : exp((double)s->places[challenger].evidence.product);
+}
+
+int ranker_explain(struct ranker *r, int id, const char *policy_name, usec_t now, struct explanation *ret)
+{
+    int policy = ranker_find_policy(r, policy_name);
+
+    if (id < 0 || (size_t)id >= r->routes_len || policy < 0)
+        return -ENOENT;
+    const struct ranked_route *route = r->routes[id];
+    struct ranked_model *m = &r->models[route->model];
+    const struct standing *s = &m->standings[policy];
+
+    now = ranker_clock(r, now);
+    if (!m->ranked)
+        ranker_rank_model(r, (size_t)route->model, now);
+    *ret = (struct explanation){.policy = r->policies[policy].name};
+    ranker_prepare(r, (size_t)route->model, now);
+    struct loss_field field = ranker_losses(r, (size_t)route->model, (size_t)policy, m->inputs);
+    struct loss loss = r->loss_room[route->place];
+    const struct explaining e = {
+        .ranker = r,
+        .route = route,
+        .policy = &r->policies[policy],
+        .in = &m->inputs[route->place],
+        .loss = &loss,
+        .field = &field,
+        .retry = platform_of(r, m, loss.retry),
+        .now = now,
+    };
+
+    ranker_fill_row(route, e.in, e.policy, &s->places[route->place], now, 0, &ret->row);
+    ret->row.loss_nano = loss.nano;
+    ret->row.score = fmin(1, fmax(0, 1 - (double)loss.nano / LOSS_NANO));
+    ret->retry_on = e.retry;
+    ret->waste_s = e.in->waste;
+    explain_terms(&e, ret);
+    explain_windows(r, &route->stats, now, ret);
+    explain_segments(&route->stats, now, ret);
+    explain_state(r, route, now, ret);
+    explain_standing(r, m, s, route->place, ret);
+    ret->counterfactual_len = ranker_counterfactual(r, route, (size_t)policy, now, ret->counterfactual);
+    return 0;
+}

@@ -1,0 +1,97 @@
+/* What a reload keeps: a new ranker takes over from the old one everything that was learnt of what both have.
+ *
+ * Names decide: a route that is called the same is the same. What the configuration says (price, interval, tags, whether there is a
+ * key) is the new one's word; what was observed, overridden or gathered is the old one's. */
+#include <string.h>
+
+#include "probed/core/ranker_inside.h"
+
+static void adopt_platforms(struct ranker *r, const struct ranker *old)
+{
+    for (size_t i = 0; i < r->platforms_len; i++) {
+        struct ranked_platform *to = &r->platforms[i];
+
+        for (size_t j = 0; j < old->platforms_len; j++) {
+            const struct ranked_platform *from = &old->platforms[j];
+
+            if (strcmp(to->name, from->name) != 0)
+                continue;
+            memcpy(to->check, from->check, sizeof(to->check));
+            to->key_refused = from->key_refused;
+            if (from->key_refused && to->usable)
+                memcpy(to->why, from->why, sizeof(to->why));
+            break;
+        }
+    }
+}
+
+static void adopt_route(struct ranked_route *to, const struct ranked_route *from)
+{
+    to->stats = from->stats;
+    to->listing = from->listing;
+    to->unlisted = from->unlisted;
+    to->override = from->override;
+    to->restored = from->restored;
+    to->contested = from->contested;
+    to->state = from->state;
+    to->state_since = from->state_since;
+}
+
+/* The index in the model of `r` of the route that had index `place` in the old one; -1 = gone. */
+static int translate(const struct ranker *r, const struct ranker *old, const struct ranked_model *from, int place)
+{
+    if (place < 0)
+        return -1;
+    const struct table_facts *facts = old->routes[from->routes[place]]->facts;
+    int id = ranker_find(r, facts->platform, facts->model);
+
+    return id < 0 ? -1 : (int)r->routes[id]->place;
+}
+
+static void adopt_standing(const struct ranker *r, const struct ranker *old, const struct ranked_model *from, const struct standing *was,
+                           struct standing *s)
+{
+    s->first = translate(r, old, from, was->first);
+    s->challenger = translate(r, old, from, was->challenger);
+    s->pinned = was->pinned;
+    s->move = was->move;
+    s->move_at = was->move_at;
+    for (size_t i = 0; i < from->len; i++) {
+        int place = translate(r, old, from, (int)i);
+
+        if (place < 0)
+            continue;
+        s->places[place].evidence = was->places[i].evidence;
+        s->places[place].slots = was->places[i].slots;
+    }
+    s->changed = true;
+}
+
+void ranker_adopt(struct ranker *r, struct ranker *old)
+{
+    ranker_clock(r, old->now);
+    r->local = old->local;
+    r->restored = old->restored;
+    r->changed = true;
+    adopt_platforms(r, old);
+    for (size_t i = 0; i < r->routes_len; i++) {
+        struct ranked_route *to = r->routes[i];
+        int id = ranker_find(old, to->facts->platform, to->facts->model);
+
+        if (id >= 0)
+            adopt_route(to, old->routes[id]);
+        ranker_mark(r, to);
+    }
+    for (size_t i = 0; i < r->routes_len; i++)
+        ranker_relate(r, r->routes[i]);
+    for (size_t i = 0; i < r->models_len; i++) {
+        int model = ranker_find_model(old, r->models[i].name);
+
+        for (size_t p = 0; model >= 0 && p < r->policies_len; p++) {
+            int policy = ranker_find_policy(old, r->policies[p].name);
+
+            if (policy >= 0)
+                adopt_standing(r, old, &old->models[model], &old->models[model].standings[policy], &r->models[i].standings[p]);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+/* What is inside a ranker: shared by the files that make it up (ranker*.c, table.c, explain.c, counterfactual.c), for nobody else. */
+#ifndef PROBED_CORE_RANKER_INSIDE_H
+#define PROBED_CORE_RANKER_INSIDE_H
+
+#include "probed/core/loss.h"
+#include "probed/core/rank.h"
+#include "probed/core/ranker.h"
+#include "probed/core/route.h"
+#include "probed/core/slots.h"
+
+#define PLATFORM_WHY_MAX 160
+
+/* Failures of one kind of platform probe in a row. A chat success within the run disproves it. */
+struct platform_check {
+    unsigned run;
+    usec_t began;
+    char why[PLATFORM_WHY_MAX];
+};
+
+struct ranked_platform {
+    char *name, *title;
+    const struct tag *tags; /* borrowed */
+    size_t tags_len;
+    bool usable, maintenance;
+    bool key_refused;       /* a platform probe said that our key or credit does not work */
+    char why[PLATFORM_WHY_MAX]; /* of usable = false or key_refused */
+    struct platform_check check[2]; /* PROBE_REACH, PROBE_MODELS */
+};
+
+struct ranked_route {
+    struct route stats;
+    struct table_facts *facts;
+    int platform, model;
+    size_t place; /* index among its model's routes */
+    uint64_t tie; /* hash of its name */
+    const struct tag *tags; /* borrowed */
+    size_t tags_len;
+    struct price price;
+    usec_t interval;
+    enum listing listing;
+    bool unlisted;  /* answers though the platform's list does not hold it */
+    enum override_action override;
+    bool restored;  /* nothing observed since the restart */
+    bool contested; /* first or near it in some ranking: worth probing */
+    enum route_state state; /* as last ranked and told */
+    usec_t state_since;
+};
+_Static_assert(sizeof(struct ranked_route) <= 7168, "8 kB a route in all, with its places in nine policies");
+
+/* A route in one ranking. */
+struct place {
+    int64_t loss, shown; /* as ranked; as in the last table */
+    struct rank_evidence evidence;
+    uint32_t rank;
+    uint16_t slots, flags;
+    uint8_t reason; /* enum route_reason */
+    bool meets;     /* the policy's requirements */
+};
+
+/* What all policies of one ranking share about a route. */
+struct prepared {
+    enum rank_class rank_class;
+    uint8_t exclusion; /* enum route_reason; REASON_FIRST = none */
+    uint16_t cap, flags;
+    bool provisional, probation;
+};
+
+/* One (policy, model). */
+struct standing {
+    struct place *places; /* by the model's route index */
+    uint32_t *order;
+    int first, challenger; /* route index; -1 = none */
+    uint8_t flags;         /* enum ranking_flag */
+    double move;           /* slots that may change hands for soft reasons */
+    usec_t move_at;
+    bool pinned;           /* the first is first by an operator's pin */
+    bool changed;          /* since `published` */
+    struct ranking *published;
+};
+
+#define RELATED_MOST 64
+
+struct ranked_model {
+    char *name;
+    size_t len, size;
+    int *routes; /* ids */
+    struct loss_input *inputs;
+    bool *stale, *fresh; /* input to be made anew; observed since the last ranking */
+    struct standing *standings; /* one a policy */
+    bool dirty, everything, content, ranked;
+    /* How routes fail together, by pairs of indices; NULL for models of more than RELATED_MOST routes, where it is worked out each time. */
+    float *related;
+};
+
+struct ranker {
+    const struct policy *policies; /* borrowed */
+    size_t policies_len;
+    struct health_rules rules;
+    char currency[CURRENCY_MAX];
+    char *vantage;
+    usec_t now;
+    bool local, restored;
+    bool changed, hard;
+    size_t platforms_len, platforms_size, routes_len, routes_size, models_len, models_size;
+    struct ranked_platform *platforms;
+    struct ranked_route **routes;
+    struct ranked_model *models;
+    int *index; /* open hash of route ids by tie; -1 = free */
+    size_t index_size;
+    size_t cursor; /* next model that a refresh in slices looks at */
+    ranker_event_fn events;
+    void *events_arg;
+    /* Room for one model's work, sized by the largest model. */
+    size_t room;
+    struct rank_route *rank_room;
+    struct slots_route *slots_room;
+    uint16_t *share_room;
+    struct loss *loss_room;
+    struct loss_input *input_room;
+    bool *eligible_room;
+    struct prepared *prepared_room;
+    struct rank_evidence *evidence_room;
+};
+
+/* ranker.c */
+usec_t ranker_clock(struct ranker *r, usec_t now); /* moves the clock forward, never back */
+void ranker_mark(struct ranker *r, const struct ranked_route *route);
+void ranker_relate(struct ranker *r, const struct ranked_route *route); /* its failures are others' too: look again */
+int ranker_find_policy(const struct ranker *r, const char *name); /* NULL = the first; -1 = none */
+int ranker_find_model(const struct ranker *r, const char *name);
+
+/* standing.c: what the facts beside the statistics make of a route */
+enum route_state ranker_state_of(const struct ranker *r, const struct ranked_route *route, usec_t now, const char **ret_why);
+enum route_reason ranker_exclusion(const struct ranker *r, const struct ranked_route *route); /* REASON_FIRST = not excluded */
+enum rank_class ranker_class(const struct ranker *r, const struct ranked_route *route, usec_t now);
+void ranker_make_input(const struct ranker *r, const struct ranked_route *route, usec_t now, struct loss_input *ret);
+unsigned ranker_cap(const struct ranked_route *route, usec_t now); /* slots */
+
+/* ranker_refresh.c */
+void ranker_rank_model(struct ranker *r, size_t model, usec_t now);
+double ranker_together(const void *arg, size_t i, size_t j); /* arg: struct ranker_pairs */
+void ranker_prepare(struct ranker *r, size_t model, usec_t now); /* fills prepared_room */
+struct ranker_pairs {
+    const struct ranker *ranker;
+    const struct ranked_model *model;
+    const struct loss_input *inputs;
+};
+/* Losses of a model's routes under a policy from `inputs` into r->loss_room; returns the field. */
+struct loss_field ranker_losses(struct ranker *r, size_t model, size_t policy, const struct loss_input *inputs);
+int64_t ranker_softness(const struct ranker *r);
+
+/* table.c */
+void ranker_fill_row(const struct ranked_route *route, const struct loss_input *in, const struct policy *policy, const struct place *place,
+                     usec_t now, usec_t wall_offset, struct table_row *ret);
+
+/* counterfactual.c */
+size_t ranker_counterfactual(struct ranker *r, const struct ranked_route *route, size_t policy, usec_t now, char ret[3][160]);
+
+#endif

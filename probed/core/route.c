@@ -1,0 +1,300 @@
+/* One route's statistics: what an observation does to them and what they say.
+ *
+ * The chance of failure is a mixture over the filter's three states. While good: learnt over 24 h, at its upper bound, and over 2 h shrunk to
+ * that. While partly failing: the same over 10 min. While down: nearly one. Each window's prior is the longer window, so that a short one with
+ * few samples says little instead of "bad". Failures in a time that was already known as down teach nothing about the times between.
+ *
+ * Failures have no latency here; what they cost is their wasted time and their charged share. */
+#include "probed/core/route.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "shared/text.h"
+
+_Static_assert(sizeof(struct route) <= 6400, "with the ranker's own part a route must stay under 8 kB");
+
+#define FAILS_WHEN_DOWN 0.98
+#define FAILS_WHEN_PARTIAL 0.20 /* at least */
+#define PRIOR_STRENGTH 8.0      /* observations that the longer window is worth to the shorter */
+#define CUT_APART (3 * USEC_PER_SEC)
+#define RAISE_PER_REPORT 0.1
+#define RAISE_PER_SECOND 0.5
+#define IDLE_AFTER (10 * USEC_PER_MINUTE)
+#define IDLE_PER_MINUTE 2.0
+
+void route_init(struct route *r, usec_t now)
+{
+    *r = (struct route){.cap = {.slots = TABLE_SLOTS, .cut_at = -USEC_PER_HOUR, .reported_at = now}};
+    health_init(&r->health, now);
+}
+
+double share_cap_at(const struct share_cap *cap, usec_t now)
+{
+    usec_t idle = now - cap->reported_at - IDLE_AFTER;
+
+    if (idle <= 0)
+        return cap->slots;
+    return fmin(TABLE_SLOTS, cap->slots + IDLE_PER_MINUTE * (double)idle / (double)USEC_PER_MINUTE);
+}
+
+static void share_cap_observe(struct share_cap *cap, const struct observation *o, unsigned slots_now, usec_t now)
+{
+    bool traffic = o->source == SOURCE_TRAFFIC;
+
+    if (o->outcome.kind == OUTCOME_RATE_LIMITED && o->outcome.fault == FAULT_NONE) {
+        double from = share_cap_at(cap, now);
+
+        /* Readers need a moment to follow a new table: what arrives until then was sent by the old one. */
+        if (now - cap->cut_at >= CUT_APART) {
+            if (traffic && slots_now > 0)
+                from = fmin(from, slots_now);
+            cap->slots = fmax(1, floor(from / 2));
+            cap->cut_at = now;
+            cap->raised_at = now;
+        }
+        cap->reported_at = now;
+    } else if (traffic) {
+        double from = share_cap_at(cap, now);
+
+        if (outcome_ok(o->outcome)) {
+            double seconds = (double)(now - cap->raised_at) / (double)USEC_PER_SEC;
+
+            from = fmin(TABLE_SLOTS, from + fmin(RAISE_PER_REPORT, RAISE_PER_SECOND * seconds));
+            cap->raised_at = now;
+        }
+        cap->slots = from;
+        cap->reported_at = now;
+    }
+}
+
+static uint32_t squeeze(usec_t t)
+{
+    return t < 0 ? UINT32_MAX : t >= UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)t;
+}
+
+static usec_t expand(uint32_t t)
+{
+    return t == UINT32_MAX ? OBSERVATION_UNKNOWN : (usec_t)t;
+}
+
+/* The relay's words are kept for the last few that had any; whose slot is used again loses them. */
+static uint8_t keep_detail(struct route *r, const char *detail)
+{
+    uint8_t slot = r->detail_next;
+
+    if (detail[0] == '\0')
+        return 0;
+    r->detail_next = (uint8_t)((slot + 1) % ROUTE_DETAILS);
+    for (int i = 0; i < ROUTE_LAST; i++) {
+        if (r->last[i].detail == slot + 1)
+            r->last[i].detail = 0;
+    }
+    text_copy(r->details[slot], sizeof(r->details[slot]), detail, strnlen(detail, OBSERVATION_DETAIL_MAX));
+    return (uint8_t)(slot + 1);
+}
+
+static void keep_last(struct route *r, const struct observation *o)
+{
+    uint8_t detail = keep_detail(r, o->detail);
+
+    r->last[r->last_next] = (struct route_last){
+        .at = o->at,
+        .retry_after = o->retry_after,
+        .interval = o->interval,
+        .cost_pico = o->cost_pico,
+        .tokens_per_s = (float)o->tokens_per_s,
+        .prompt_tokens = o->prompt_tokens,
+        .output_tokens = o->output_tokens,
+        .reasoning_tokens = o->reasoning_tokens,
+        .queue = squeeze(o->queue),
+        .dns = squeeze(o->dns),
+        .connect = squeeze(o->connect),
+        .tls = squeeze(o->tls),
+        .wait = squeeze(o->wait),
+        .ttft = squeeze(o->ttft),
+        .content = squeeze(o->content),
+        .total = squeeze(o->total),
+        .gap_max = squeeze(o->gap_max),
+        .http_status = (uint16_t)o->outcome.http_status,
+        .in_flight = o->in_flight,
+        .flags = o->flags,
+        .stalls = o->stalls,
+        .chunks = o->chunks,
+        .probe = (uint8_t)o->probe,
+        .source = (uint8_t)o->source,
+        .stage = (uint8_t)o->outcome.stage,
+        .kind = (uint8_t)o->outcome.kind,
+        .fault = (uint8_t)o->outcome.fault,
+        .endpoint = o->endpoint,
+        .reused = o->reused,
+        .http_version = o->http_version,
+        .detail = detail,
+    };
+    r->last_next = (uint8_t)((r->last_next + 1) % ROUTE_LAST);
+    if (r->last_len < ROUTE_LAST)
+        r->last_len++;
+}
+
+bool route_last(const struct route *r, unsigned i, struct observation *ret)
+{
+    if (i >= r->last_len)
+        return false;
+    const struct route_last *k = &r->last[(r->last_next + ROUTE_LAST - 1 - i) % ROUTE_LAST];
+
+    *ret = (struct observation){
+        .at = k->at,
+        .probe = (enum probe_kind)k->probe,
+        .source = (enum source)k->source,
+        .outcome = {.stage = (enum stage)k->stage,
+                    .kind = (enum outcome_kind)k->kind,
+                    .fault = (enum fault)k->fault,
+                    .http_status = k->http_status},
+        .retry_after = k->retry_after,
+        .queue = expand(k->queue),
+        .dns = expand(k->dns),
+        .connect = expand(k->connect),
+        .tls = expand(k->tls),
+        .wait = expand(k->wait),
+        .ttft = expand(k->ttft),
+        .content = expand(k->content),
+        .total = expand(k->total),
+        .gap_max = expand(k->gap_max),
+        .stalls = k->stalls,
+        .chunks = k->chunks,
+        .tokens_per_s = (double)k->tokens_per_s,
+        .prompt_tokens = k->prompt_tokens,
+        .output_tokens = k->output_tokens,
+        .reasoning_tokens = k->reasoning_tokens,
+        .cost_pico = k->cost_pico,
+        .in_flight = k->in_flight,
+        .flags = k->flags,
+        .interval = k->interval,
+        .endpoint = k->endpoint,
+        .reused = k->reused,
+        .http_version = k->http_version,
+    };
+    if (k->detail > 0)
+        memcpy(ret->detail, r->details[k->detail - 1], sizeof(ret->detail));
+    return true;
+}
+
+static void observe_honesty(struct route *r, const struct observation *o, usec_t now)
+{
+    bool challenged = o->flags & (OBSERVED_CHALLENGE_PASSED | OBSERVED_CHALLENGE_FAILED);
+    bool differs = o->flags & OBSERVED_MODEL_DIFFERS;
+
+    if (o->flags & OBSERVED_CHALLENGE_PASSED)
+        r->challenges_passed++;
+    if (o->flags & OBSERVED_CHALLENGE_FAILED)
+        r->challenges_failed++;
+    if (differs)
+        r->model_differs++;
+    if (o->flags & OBSERVED_ONE_BURST)
+        r->bursts++;
+    /* A model that cannot do the exercise at all shows nothing by failing it. */
+    if (challenged && !route_unscorable(r))
+        decay_moment_add(&r->fooled, o->flags & OBSERVED_CHALLENGE_FAILED || differs ? 1 : 0, ROUTE_HALF_LIFE, now);
+    else if (differs)
+        decay_moment_add(&r->fooled, 1, ROUTE_HALF_LIFE, now);
+}
+
+static void observe_success(struct route *r, const struct observation *o, usec_t now)
+{
+    const usec_t segments[SEGMENTS] = {o->queue, o->dns, o->connect, o->tls, o->wait, o->content, o->gap_max};
+
+    for (int i = 0; i < SEGMENTS; i++) {
+        if (segments[i] >= 0)
+            decay_moment_add(&r->segment[i], (double)segments[i], LATENCY_HALF_LIFE, now);
+    }
+    /* An answer that came in one piece has no first token of its own: its time is an upper bound and is taken as one. */
+    if (o->ttft >= 0)
+        latency_add(&r->ttft, o->ttft, now);
+    if (o->total >= 0)
+        latency_add(&r->total, o->total, now);
+    if (o->tokens_per_s > 0 && !(o->flags & OBSERVED_ONE_BURST))
+        decay_moment_add(&r->speed, o->tokens_per_s, LATENCY_HALF_LIFE, now);
+    if (o->cost_pico >= 0)
+        decay_moment_add(&r->cost_ok, (double)o->cost_pico, ROUTE_HALF_LIFE, now);
+    observe_honesty(r, o, now);
+}
+
+static void observe_failure(struct route *r, const struct observation *o, usec_t now)
+{
+    if (o->total >= 0)
+        decay_moment_add(&r->waste, (double)o->total / (double)USEC_PER_SEC, ROUTE_HALF_LIFE, now);
+    if (o->cost_pico >= 0)
+        decay_moment_add(&r->cost_failed, (double)o->cost_pico, ROUTE_HALF_LIFE, now);
+}
+
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, unsigned slots_now, usec_t now)
+{
+    bool was_down = r->health.verdict == VERDICT_DOWN;
+    bool ok = outcome_ok(o->outcome), relay = o->outcome.fault == FAULT_RELAY;
+    bool working = health_observe(&r->health, rules, o, now);
+
+    keep_last(r, o);
+    share_cap_observe(&r->cap, o, slots_now, now);
+    if (!ok && !relay)
+        return;
+    r->sampled_at = now;
+    decay_counts_add(&r->all, ok, !ok, now);
+    if (was_down && r->health.verdict != VERDICT_DOWN) {
+        /* What made it go down has ended: the short memory starts anew, the long ones keep it. */
+        r->working.window[DECAY_10M] = (struct decay_pair){.ok = r->health.ok_run - 1.0};
+    }
+    if (working)
+        decay_counts_add(&r->working, ok, !ok, now);
+    if (ok)
+        observe_success(r, o, now);
+    else
+        observe_failure(r, o, now);
+}
+
+double route_samples(const struct route *r, usec_t now)
+{
+    struct decay_pair n = decay_counts_at(&r->all, DECAY_24H, now);
+
+    return n.ok + n.failed;
+}
+
+bool route_unscorable(const struct route *r)
+{
+    return r->challenges_passed == 0 && r->challenges_failed >= ROUTE_UNSCORABLE;
+}
+
+double chance_upper(double ok, double failed)
+{
+    double a = failed + 1, b = ok + 1, n = a + b, mean = a / n;
+
+    return fmin(1, mean + sqrt(mean * (1 - mean) / (n + 1)));
+}
+
+/* A short window's mean with the longer window's as its prior. */
+static double shrunk(struct decay_pair n, double prior)
+{
+    return (n.failed + PRIOR_STRENGTH * prior) / (n.ok + n.failed + PRIOR_STRENGTH);
+}
+
+struct route_chance route_chance_at(const struct route *r, usec_t now)
+{
+    struct route_chance c;
+    struct decay_pair day = decay_counts_at(&r->working, DECAY_24H, now);
+    struct decay_pair hours = decay_counts_at(&r->working, DECAY_2H, now);
+    struct decay_pair minutes = decay_counts_at(&r->working, DECAY_10M, now);
+    double mean = (day.failed + 1) / (day.ok + day.failed + 2), middle = shrunk(hours, mean), recent = shrunk(minutes, middle);
+    double longer = fmax(mean, middle);
+
+    health_beliefs(&r->health, now, c.belief);
+    c.good = fmax(chance_upper(day.ok, day.failed), middle);
+    c.partial = fmax(fmax(c.good, recent), FAILS_WHEN_PARTIAL);
+    double down = fmax(c.partial, FAILS_WHEN_DOWN), rest = c.belief[BELIEF_PARTIAL] * c.partial + c.belief[BELIEF_DOWN] * down;
+
+    c.bound = c.belief[BELIEF_GOOD] * c.good + rest;
+    c.estimate = c.belief[BELIEF_GOOD] * fmin(longer, c.good) + rest;
+    if (r->health.verdict == VERDICT_DOWN)
+        c.bound = c.estimate = fmax(c.bound, 0.9);
+    c.bound = fmin(c.bound, 1);
+    c.estimate = fmin(c.estimate, c.bound);
+    return c;
+}

@@ -1,0 +1,80 @@
+/* Everything measured of one route, in fixed memory. What a policy makes of it is elsewhere (loss.h). */
+#ifndef PROBED_CORE_ROUTE_H
+#define PROBED_CORE_ROUTE_H
+
+#include "probed/core/decay.h"
+#include "probed/core/health.h"
+#include "probed/core/latency.h"
+#include "probed/core/observation.h"
+
+#define ROUTE_LAST EXPLAIN_LAST_MAX
+#define ROUTE_DETAILS 4
+#define ROUTE_HALF_LIFE (24 * USEC_PER_HOUR)
+#define ROUTE_UNSCORABLE 5 /* challenges failed with none passed */
+
+/* Segments that need no quantiles; ttft and total have a struct latency. */
+enum segment { SEGMENT_QUEUE, SEGMENT_DNS, SEGMENT_CONNECT, SEGMENT_TLS, SEGMENT_WAIT, SEGMENT_CONTENT, SEGMENT_GAP, SEGMENTS };
+
+/* An observation as it is kept: a fifth of its size. */
+struct route_last {
+    usec_t at, retry_after, interval;
+    int64_t cost_pico;
+    float tokens_per_s;
+    int32_t prompt_tokens, output_tokens, reasoning_tokens;
+    uint32_t queue, dns, connect, tls, wait, ttft, content, total, gap_max; /* us; UINT32_MAX unknown */
+    uint16_t http_status, in_flight, flags, stalls, chunks;
+    uint8_t probe, source, stage, kind, fault, endpoint, reused, http_version;
+    uint8_t detail; /* 1.. = slot in details, 0 = none kept */
+};
+
+/* How much of the traffic the route may be given, in slots, and how it learns that (DESIGN.md section 4, shares). */
+struct share_cap {
+    double slots;
+    usec_t cut_at;      /* last 429 that counted */
+    usec_t raised_at;
+    usec_t reported_at; /* last 429 or traffic report: idle recovery runs from here */
+};
+
+struct route {
+    struct health health;
+    struct decay_counts all;     /* every success and relay fault */
+    struct decay_counts working; /* those outside known down time: what the chance of failure is learnt from */
+    struct latency ttft, total;
+    struct decay_moment segment[SEGMENTS];
+    struct decay_moment speed;   /* tokens/s */
+    struct decay_moment waste;   /* s, of failed tries */
+    struct decay_moment cost_ok, cost_failed; /* pico */
+    struct decay_moment fooled;  /* 1 = an answer that was not what was asked for, 0 = one that was */
+    struct share_cap cap;
+    uint32_t challenges_passed, challenges_failed, model_differs, bursts;
+    usec_t sampled_at;           /* last chat success or relay fault */
+    uint8_t last_len, last_next, detail_next;
+    struct route_last last[ROUTE_LAST];
+    char details[ROUTE_DETAILS][OBSERVATION_DETAIL_MAX];
+};
+
+void route_init(struct route *r, usec_t now);
+/* slots_now: the largest share that it has in any ranking, for a 429 under load. */
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, unsigned slots_now, usec_t now);
+/* The i-th last observation (0 = newest); false if there is none. */
+bool route_last(const struct route *r, unsigned i, struct observation *ret);
+
+double share_cap_at(const struct share_cap *cap, usec_t now);
+
+/* Chat evidence behind the statistics (decayed, 24 h). */
+double route_samples(const struct route *r, usec_t now);
+bool route_unscorable(const struct route *r);
+
+/* The chance that a try fails. */
+struct route_chance {
+    double good;     /* while it is good: upper bound, 24 h and 2 h */
+    double partial;  /* while it partly fails */
+    double belief[BELIEFS];
+    double estimate; /* without the bound's margin */
+    double bound;    /* what the loss uses; >= estimate */
+};
+struct route_chance route_chance_at(const struct route *r, usec_t now);
+/* Beta(1,1) bounds at one standard deviation, 0..1. */
+double chance_upper(double ok, double failed);
+
+#endif

@@ -1,0 +1,517 @@
+/* The daemon's life: start, table, lease, reload, end.
+ *
+ * Table. Observations mark models dirty in the ranker; daemon_touch sets the work timer, for at once if the last table is older than a second, else for when
+ * it will be. Work ranks in slices of a few milliseconds and publishes one new table if anything changed. Every REFRESH all is ranked again, since time
+ * alone moves decayed statistics. The lease is renewed apart from content, so that a reader can tell a calm table from a dead daemon.
+ *
+ * Reload. A whole new world (configuration, ranker, prober) is built beside the old one; only when that has worked is the old one's memory handed over and
+ * the pointer swapped. A configuration with an error changes nothing.
+ *
+ * What survives a restart here: the epoch and the overrides (state file), the budget (ledger). */
+#include "probed/daemon_parts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "probed/alert/journal.h"
+#include "probed/store/state.h"
+#include "shared/alloc.h"
+#include "shared/text.h"
+
+#define PUBLISH_APART USEC_PER_SEC
+#define REFRESH (10 * USEC_PER_SEC)
+#define CALENDAR USEC_PER_SEC
+#define SLICE (4 * USEC_PER_MSEC)
+#define SLICE_MODELS 4
+#define HTTP_CONNECTIONS 16384
+
+/* --- table ------------------------------------------------------------------------------------------------------------- */
+
+static void lease_renew(struct daemon *d)
+{
+    d->valid_until = loop_wall(d->loop) + d->world->config->lease;
+    loop_timer_set(d->renew, loop_now(d->loop) + d->world->config->lease / 3);
+}
+
+static void publish(struct daemon *d)
+{
+    usec_t now = loop_now(d->loop);
+    struct table *table = ranker_table(d->world->ranker, d->epoch, ++d->generation, now, daemon_wall_offset(d));
+    table_unref(d->table);
+    d->table = table;
+    d->published = now;
+    lease_renew(d);
+    if (d->api)
+        api_publish(d->api);
+}
+
+static void on_work(void *arg)
+{
+    struct daemon *d = arg;
+    usec_t began = loop_now_fresh(d->loop), now = loop_now(d->loop);
+    bool more, hard;
+    do {
+        more = ranker_refresh(d->world->ranker, now, SLICE_MODELS, d->all_dirty);
+        d->all_dirty = false;
+    } while (more && loop_now_fresh(d->loop) - began < SLICE);
+    if (more)
+        loop_timer_set(d->work, now); /* others first */
+    else if (ranker_changed(d->world->ranker, &hard))
+        publish(d);
+}
+
+void daemon_touch(struct daemon *d)
+{
+    if (!loop_timer_active(d->work))
+        loop_timer_set(d->work, d->published + PUBLISH_APART);
+}
+
+/* Once when the day's money is nearly gone, once when there is room again. */
+static void check_budget(struct daemon *d)
+{
+    int64_t limit = d->world->config->budget.all;
+    if (limit <= 0)
+        return;
+    int64_t left = limit - budget_spent(d->budget, loop_now(d->loop));
+    bool low = d->budget_low ? left < limit / 10 : left < limit / 20;
+    if (low == d->budget_low)
+        return;
+    d->budget_low = low;
+    char text[48];
+    units_format_money(text, sizeof text, limit, d->world->config->currency);
+    struct log_field fields[] = {{"PROBED_TO", low ? "low" : "ok"}, {"PROBED_REASON", "probe budget"}};
+    log_event(LOG_LEVEL_WARNING, MESSAGE_BUDGET, fields, ARRAY_LEN(fields),
+              low ? "the probe budget of %s a day is nearly used up; paid probes become models probes"
+                  : "the probe budget of %s a day has room again",
+              text);
+}
+
+static void on_refresh(void *arg)
+{
+    struct daemon *d = arg;
+    check_budget(d);
+    d->all_dirty = true;
+    daemon_touch(d);
+    loop_timer_set(d->refresh, loop_now(d->loop) + REFRESH);
+}
+
+static void on_renew(void *arg)
+{
+    struct daemon *d = arg;
+    lease_renew(d);
+    if (d->api)
+        api_renew(d->api);
+}
+
+/* --- what survives ------------------------------------------------------------------------------------------------------ */
+
+void daemon_save(struct daemon *d)
+{
+    CLEANUP(json_deletep) cJSON *json = cJSON_CreateObject();
+    struct err err = {""};
+    json_add_int(json, "epoch", (int64_t)d->epoch);
+    cJSON_AddItemToObject(json, "overrides", overrides_to_json(&d->overrides));
+    if (state_write(d->state_file, json, &err) < 0)
+        log_warning("%s, ignoring: overrides and epoch would not survive a restart now", err.text);
+}
+
+static int load_state(struct daemon *d, struct err *err)
+{
+    CLEANUP(json_deletep) cJSON *json = NULL;
+    int64_t epoch = 0;
+    int r = state_read(d->state_file, &json, err);
+    if (r < 0)
+        return r;
+    if (r > 0)
+        log_warning("%s", err->text);
+    json_int(json, "epoch", &epoch);
+    int64_t unix_now = loop_wall(d->loop) / USEC_PER_SEC;
+    d->epoch = (uint64_t)(epoch + 1 > unix_now ? epoch + 1 : unix_now);
+    unsigned skipped = overrides_from_json(&d->overrides, json_at(json, "overrides"));
+    if (skipped > 0)
+        log_warning("%s: %u overrides made no sense, ignoring", d->state_file, skipped);
+    overrides_expire(&d->overrides, loop_wall(d->loop));
+    daemon_save(d);
+    return 0;
+}
+
+static int make_dir(const char *path, struct err *err)
+{
+    CLEANUP(alloc_freep) char *copy = alloc_string(path);
+    for (char *slash = copy + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+            return err_set(err, -errno, "cannot make %s: %s", copy, strerror(errno));
+        *slash = '/';
+    }
+    if (mkdir(path, 0750) < 0 && errno != EEXIST)
+        return err_set(err, -errno, "cannot make %s: %s", path, strerror(errno));
+    return 0;
+}
+
+static int open_state(struct daemon *d, struct err *err)
+{
+    const char *dir = d->world->config->state_dir;
+    int r = make_dir(dir, err);
+    if (r < 0)
+        return r;
+    d->state_file = alloc_printf("%s/state.json", dir);
+    r = load_state(d, err);
+    if (r < 0)
+        return r;
+    CLEANUP(alloc_freep) char *file = alloc_printf("%s/ledger", dir);
+    d->ledger = ledger_open(file, d->budget, loop_now(d->loop), err);
+    if (!d->ledger)
+        return -EIO;
+    if (ledger_skipped(d->ledger) > 0)
+        log_warning("%s: %u damaged lines skipped, ignoring", file, ledger_skipped(d->ledger));
+    return 0;
+}
+
+/* --- worlds ------------------------------------------------------------------------------------------------------------ */
+
+static struct world *world_free(struct world *w)
+{
+    if (!w)
+        return NULL;
+    prober_free(w->prober);
+    ranker_free(w->ranker);
+    for (size_t i = 0; w->route_id && i < w->config->platforms_len; i++)
+        free(w->route_id[i]);
+    free(w->route_id);
+    free(w->platform_id);
+    free(w->maintenance);
+    config_unref(w->config);
+    free(w);
+    return NULL;
+}
+
+static void add_routes(struct world *w, size_t platform)
+{
+    const struct config_platform *c = &w->config->platforms[platform];
+    w->route_id[platform] = alloc_zero(c->routes_len, sizeof **w->route_id);
+    for (size_t j = 0; j < c->routes_len; j++) {
+        const struct config_route *route = &c->routes[j];
+        const char *endpoint = "";
+        for (size_t k = c->endpoints_len; k-- > 0;)
+            if (c->endpoints[k].dialect == route->dialect)
+                endpoint = c->endpoints[k].url;
+        struct ranker_route_setup setup = {
+            .platform = w->platform_id[platform],
+            .model = route->model,
+            .upstream_model = route->upstream,
+            .dialect = dialect_name(route->dialect),
+            .endpoint = endpoint,
+            .key_env = c->key.env,
+            .tags = route->tags,
+            .tags_len = route->tags_len,
+            .price = {.source = "config"},
+            .interval = c->probes[PROBE_CHAT].rule.interval,
+        };
+        if (route->price.known) {
+            setup.price.input = config_convert(w->config, route->price.input, route->price.currency);
+            setup.price.output = config_convert(w->config, route->price.output, route->price.currency);
+            setup.price.call = config_convert(w->config, route->price.call, route->price.currency);
+            setup.price.known = setup.price.input >= 0 && setup.price.output >= 0 && setup.price.call >= 0;
+        }
+        w->route_id[platform][j] = ranker_add_route(w->ranker, &setup);
+    }
+}
+
+/* Everything of the new world but the prober, which takes things from the old one and is made last. Takes config over. */
+static struct world *world_new(struct config *config)
+{
+    struct world *w = alloc_zero(1, sizeof *w);
+    struct ranker_setup setup = {
+        .policies = config->policies,
+        .policies_len = config->policies_len,
+        .health = config->health,
+        .currency = config->currency,
+        .vantage = config->vantage,
+    };
+    w->config = config;
+    w->ranker = ranker_new(&setup);
+    w->platform_id = alloc_zero(config->platforms_len, sizeof *w->platform_id);
+    w->route_id = alloc_zero(config->platforms_len, sizeof *w->route_id);
+    w->maintenance = alloc_zero(config->platforms_len, sizeof *w->maintenance);
+    for (size_t i = 0; i < config->platforms_len; i++) {
+        const struct config_platform *c = &config->platforms[i];
+        w->platform_id[i] = ranker_add_platform(w->ranker, c->name, c->title, c->tags, c->tags_len);
+        add_routes(w, i);
+    }
+    return w;
+}
+
+static void tell_usable(struct daemon *d, struct world *w)
+{
+    for (size_t i = 0; i < w->config->platforms_len; i++) {
+        const struct config_platform *c = &w->config->platforms[i];
+        struct prober_platform_report report;
+        prober_report_platform(w->prober, i, &report);
+        bool off = c->level == LEVEL_OFF, keyless = c->key_required && !report.has_key;
+        ranker_set_usable(w->ranker, w->platform_id[i], !off && !keyless, off ? "switched off (level: off)" : report.why,
+                          loop_now(d->loop));
+        if (keyless && !off)
+            log_info("platform %s: %s; it is only reached", c->name, report.why);
+        for (size_t k = 0; k < report.endpoints_len; k++)
+            if (report.endpoints[k].in_use)
+                ranker_set_endpoint(w->ranker, w->platform_id[i], dialect_name(report.endpoints[k].dialect), report.endpoints[k].url,
+                                    loop_now(d->loop));
+    }
+}
+
+int world_find(const struct world *w, const char *platform, const char *model, size_t *ret_platform, size_t *ret_route)
+{
+    for (size_t i = 0; i < w->config->platforms_len; i++) {
+        const struct config_platform *c = &w->config->platforms[i];
+        if (strcmp(c->name, platform) != 0)
+            continue;
+        *ret_platform = i;
+        *ret_route = SIZE_MAX;
+        if (!model || model[0] == '\0')
+            return 0;
+        for (size_t j = 0; j < c->routes_len; j++)
+            if (strcmp(c->routes[j].model, model) == 0) {
+                *ret_route = j;
+                return 0;
+            }
+    }
+    return -ENOENT;
+}
+
+/* Makes `next` the world: its prober takes over from the old one's, its ranker has the old one's memory. */
+static void enter_world(struct daemon *d, struct world *next)
+{
+    struct world *old = d->world;
+    struct prober_owner owner = observe_owner(d);
+    budget_set_limits(d->budget, &next->config->budget);
+    if (old)
+        ranker_adopt(next->ranker, old->ranker);
+    next->prober = prober_new(d->loop, d->http, next->config, d->budget, &owner, old ? old->prober : NULL, d->seed);
+    d->world = next;
+    world_free(old);
+    ranker_set_events(next->ranker, observe_ranker_event, d);
+    tell_usable(d, next);
+    daemon_apply_overrides(d);
+    daemon_check_calendar(d);
+}
+
+void daemon_apply_overrides(struct daemon *d)
+{
+    struct world *w = d->world;
+    for (size_t i = 0; i < w->config->platforms_len; i++)
+        for (size_t j = 0; j < w->config->platforms[i].routes_len; j++) {
+            const struct api_override *word = overrides_find(&d->overrides, w->config->platforms[i].name, w->config->platforms[i].routes[j].model);
+            ranker_set_override(w->ranker, w->route_id[i][j], word ? word->action : OVERRIDE_NONE, loop_now(d->loop));
+        }
+    daemon_touch(d);
+}
+
+void daemon_check_calendar(struct daemon *d)
+{
+    struct world *w = d->world;
+    usec_t wall = loop_wall(d->loop);
+    for (size_t i = 0; i < w->config->platforms_len; i++) {
+        const struct config_window *window = config_platform_maintenance(&w->config->platforms[i], wall);
+        if ((window != NULL) == w->maintenance[i])
+            continue;
+        w->maintenance[i] = window != NULL;
+        ranker_set_maintenance(w->ranker, w->platform_id[i], window != NULL, loop_now(d->loop));
+        log_notice("platform %s: planned maintenance %s%s%s", w->config->platforms[i].name, window ? "begins" : "is over",
+                   window && window->reason ? ": " : "", window && window->reason ? window->reason : "");
+        daemon_touch(d);
+    }
+    if (overrides_next_expiry(&d->overrides) <= wall) {
+        overrides_expire(&d->overrides, wall);
+        log_notice("an override has expired; %zu are left", d->overrides.len);
+        daemon_apply_overrides(d);
+        daemon_save(d);
+    }
+}
+
+/* --- reload ------------------------------------------------------------------------------------------------------------- */
+
+static void take_options(const struct daemon *d, struct config *config)
+{
+    if (d->socket_path) {
+        free(config->socket_path);
+        config->socket_path = alloc_string(d->socket_path);
+    }
+    if (d->state_dir) {
+        free(config->state_dir);
+        config->state_dir = alloc_string(d->state_dir);
+    }
+}
+
+static void say_difference(void *arg, const char *sentence)
+{
+    (void)arg;
+    log_info("reload: %s", sentence);
+}
+
+static void refuse_reload(struct daemon *d, const char *messages)
+{
+    CLEANUP(buf_done) struct buf line = BUF_INIT;
+    size_t len = strcspn(messages, "\n");
+    text_escape_terminal(&line, messages, len, 300);
+    free(d->config_error);
+    d->config_error = alloc_string(buf_str(&line));
+    struct log_field fields[] = {{"PROBED_REASON", d->config_error}};
+    log_event(LOG_LEVEL_ERR, MESSAGE_RELOAD_FAILED, fields, ARRAY_LEN(fields), "reload refused, the old configuration stays: %s", d->config_error);
+    notify_ready("reload refused: %s", d->config_error);
+}
+
+int daemon_reload(struct daemon *d, struct buf *messages)
+{
+    char *text = NULL;
+    size_t size = 0;
+    int errors = 0;
+    notify_reloading(d->loop);
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream)
+        return -ENOMEM;
+    struct config *config = config_load(d->config_file, stream, false, &errors);
+    fclose(stream);
+    if (messages)
+        buf_add_str(messages, text);
+    if (!config) {
+        refuse_reload(d, text);
+        free(text);
+        return -EINVAL;
+    }
+    free(text);
+    take_options(d, config);
+    if (strcmp(config->socket_path, d->world->config->socket_path) != 0 || strcmp(config->state_dir, d->world->config->state_dir) != 0)
+        log_warning("a changed socket or state_dir takes effect at the next start only, ignoring");
+    config_diff(d->world->config, config, 20, say_difference, d);
+    struct world *next = world_new(config);
+    enter_world(d, next);
+    prober_start(d->world->prober);
+    free(d->config_error);
+    d->config_error = NULL;
+    d->loaded_at = loop_wall(d->loop);
+    d->all_dirty = true;
+    daemon_touch(d);
+    struct log_field fields[] = {{"PROBED_REASON", "reload"}};
+    log_event(LOG_LEVEL_NOTICE, MESSAGE_RELOADED, fields, ARRAY_LEN(fields), "configuration %s reloaded", d->config_file);
+    notify_ready("%zu platforms, %zu routes", d->world->config->platforms_len, ranker_routes(d->world->ranker));
+    return 0;
+}
+
+static void on_hup(void *arg, int signo)
+{
+    (void)signo;
+    CLEANUP(buf_done) struct buf messages = BUF_INIT;
+    if (daemon_reload(arg, &messages) < 0)
+        log_debug("%s", buf_str(&messages));
+}
+
+static void on_term(void *arg, int signo)
+{
+    struct daemon *d = arg;
+    (void)signo;
+    notify_stopping();
+    loop_stop(d->loop);
+}
+
+static void on_calendar(void *arg)
+{
+    struct daemon *d = arg;
+    daemon_check_calendar(d);
+    loop_timer_set(d->calendar, loop_now(d->loop) + CALENDAR);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------------- */
+
+struct daemon *daemon_new(struct loop *loop, const struct daemon_options *options, struct config *config, struct err *err)
+{
+    struct daemon *d = alloc_zero(1, sizeof *d);
+    d->loop = loop;
+    d->seed = options->seed;
+    d->config_file = alloc_string(options->config_file);
+    d->socket_path = options->socket_path ? alloc_string(options->socket_path) : NULL;
+    d->state_dir = options->state_dir ? alloc_string(options->state_dir) : NULL;
+    d->started_at = d->loaded_at = loop_wall(loop);
+    d->work = loop_timer_new(loop, "rank and publish", on_work, d);
+    d->renew = loop_timer_new(loop, "lease", on_renew, d);
+    d->refresh = loop_timer_new(loop, "refresh", on_refresh, d);
+    d->calendar = loop_timer_new(loop, "calendar", on_calendar, d);
+    take_options(d, config);
+    d->budget = budget_new(&config->budget);
+    d->world = world_new(config);
+    struct http_setup http = {
+        .connections = HTTP_CONNECTIONS,
+        .dns_concurrency = config->dns_concurrency,
+        .ca_file = config->ca_file,
+        .user_agent = "probed/" PROBED_VERSION,
+    };
+    d->http = http_new(loop, &http, err);
+    if (!d->http || open_state(d, err) < 0)
+        return daemon_free(d);
+    struct world *w = d->world;
+    d->world = NULL;
+    enter_world(d, w);
+    d->all_dirty = true;
+    on_work(d);
+    if (!d->table)
+        publish(d);
+    if (options->no_api)
+        return d;
+    struct api_owner owner = command_owner(d);
+    d->api = api_new(loop, &owner, options->listen_fd, err);
+    return d->api ? d : daemon_free(d);
+}
+
+void daemon_start(struct daemon *d)
+{
+    d->on_hup = loop_signal_new(d->loop, SIGHUP, on_hup, d);
+    d->on_term = loop_signal_new(d->loop, SIGTERM, on_term, d);
+    d->on_int = loop_signal_new(d->loop, SIGINT, on_term, d);
+    d->watchdog = notify_watchdog_new(d->loop);
+    prober_start(d->world->prober);
+    on_refresh(d);
+    on_calendar(d);
+    size_t routes = ranker_routes(d->world->ranker);
+    struct log_field fields[] = {{"PROBED_REASON", "start"}};
+    log_event(LOG_LEVEL_INFO, MESSAGE_STARTED, fields, ARRAY_LEN(fields),
+              "probed " PROBED_VERSION " started: %zu platforms, %zu routes, %zu policies, socket %s", d->world->config->platforms_len, routes,
+              d->world->config->policies_len, d->api ? d->world->config->socket_path : "none");
+    notify_ready("%zu platforms, %zu routes", d->world->config->platforms_len, routes);
+}
+
+struct daemon *daemon_free(struct daemon *d)
+{
+    if (!d)
+        return NULL;
+    api_free(d->api);
+    world_free(d->world);
+    ledger_close(d->ledger);
+    budget_free(d->budget);
+    if (d->http)
+        http_free(d->http);
+    overrides_done(&d->overrides);
+    table_unref(d->table);
+    notify_watchdog_free(d->watchdog);
+    loop_signal_free(d->on_hup);
+    loop_signal_free(d->on_term);
+    loop_signal_free(d->on_int);
+    loop_timer_free(d->work);
+    loop_timer_free(d->renew);
+    loop_timer_free(d->refresh);
+    loop_timer_free(d->calendar);
+    free(d->config_file);
+    free(d->socket_path);
+    free(d->state_dir);
+    free(d->state_file);
+    free(d->config_error);
+    free(d);
+    return NULL;
+}
+
+const struct table *daemon_table(const struct daemon *d) { return d->table; }
+
+struct ranker *daemon_ranker(struct daemon *d) { return d->world->ranker; }

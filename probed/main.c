@@ -1,0 +1,146 @@
+/* probed: arguments, exit codes, wiring. See probed(8). */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "probed/alert/journal.h"
+#include "probed/daemon.h"
+#include "probed/sys/notify.h"
+
+enum exit_code { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static const char usage[] =
+    "Usage: probed [-c FILE] [-s SOCKET] [-S DIR] [-d]\n"
+    "       probed -t [-c FILE]      check the configuration\n"
+    "       probed -T [-c FILE]      print the effective configuration, without secrets\n"
+    "\n"
+    "  -c, --config FILE      configuration [" PROBED_SYSCONFDIR "/probed/probed.yaml]\n"
+    "  -s, --socket PATH      listen here instead of the configured socket\n"
+    "  -S, --state-dir DIR    keep state here instead of the configured directory\n"
+    "  -d, --debug            log every probe\n"
+    "  -t, --check            exit 0 if the configuration is good; else say everything that is wrong\n"
+    "  -T, --dump             as -t, and print what is in force, defaults included\n"
+    "  -V, --version\n"
+    "  -h, --help\n"
+    "\n"
+    "Signals: HUP reloads the configuration, TERM and INT end. See probed(8), probed.yaml(5), probed-api(7), routectl(1).\n";
+
+struct arguments {
+    struct daemon_options options;
+    bool check, dump, debug;
+};
+
+/* -1 = go on; else the exit code. */
+static int parse_arguments(int argc, char **argv, struct arguments *a)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"socket", required_argument, NULL, 's'}, {"state-dir", required_argument, NULL, 'S'},
+        {"debug", no_argument, NULL, 'd'},        {"check", no_argument, NULL, 't'},        {"dump", no_argument, NULL, 'T'},
+        {"version", no_argument, NULL, 'V'},      {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    int c;
+    while ((c = getopt_long(argc, argv, "c:s:S:dtTVh", options, NULL)) != -1) {
+        switch (c) {
+        case 'c': a->options.config_file = optarg; break;
+        case 's': a->options.socket_path = optarg; break;
+        case 'S': a->options.state_dir = optarg; break;
+        case 'd': a->debug = true; break;
+        case 't': a->check = true; break;
+        case 'T': a->dump = true; break;
+        case 'V': puts("probed " PROBED_VERSION); return EXIT_FINE;
+        case 'h': fputs(usage, stdout); return EXIT_FINE;
+        default: fputs("Try 'probed --help'.\n", stderr); return EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "probed: unexpected argument '%s'\nTry 'probed --help'.\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static int check_config(const struct arguments *a, struct config *config)
+{
+    if (a->dump)
+        config_dump(config, stdout);
+    else
+        fprintf(stderr, "%s: good: %zu platforms, %zu models, %zu policies\n", a->options.config_file, config->platforms_len, config->models_len,
+                config->policies_len);
+    config_unref(config);
+    return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+}
+
+/* Thousands of kept connections need descriptors. */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static uint64_t make_seed(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        seed = (uint64_t)getpid();
+    return seed;
+}
+
+static int run(struct arguments *a, struct config *config)
+{
+    struct err err = {""};
+    struct loop *loop = loop_new();
+    struct daemon *daemon = NULL;
+    int fd = notify_listen_fd(&err);
+    if (fd == -EINVAL) {
+        log_err("%s", err.text);
+        config_unref(config);
+        loop_free(loop);
+        return EXIT_FAILED;
+    }
+    a->options.listen_fd = fd;
+    a->options.seed = make_seed();
+    daemon = daemon_new(loop, &a->options, config, &err);
+    if (!daemon) {
+        log_err("cannot start: %s", err.text);
+        loop_free(loop);
+        return EXIT_FAILED;
+    }
+    daemon_start(daemon);
+    loop_run(loop);
+    daemon_free(daemon);
+    struct log_field fields[] = {{"PROBED_REASON", "stop"}};
+    log_event(LOG_LEVEL_INFO, MESSAGE_STOPPED, fields, ARRAY_LEN(fields), "probed stopped");
+    loop_free(loop);
+    return EXIT_FINE;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments a = {.options = {.config_file = PROBED_SYSCONFDIR "/probed/probed.yaml", .listen_fd = -1}};
+    int code = parse_arguments(argc, argv, &a);
+    if (code >= 0)
+        return code;
+    signal(SIGPIPE, SIG_IGN);
+    int errors = 0;
+    bool colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+    struct config *config = config_load(a.options.config_file, stderr, colour, &errors);
+    if (!config) {
+        fprintf(stderr, "probed: %s: %d error%s, not started\n", a.options.config_file, errors, errors == 1 ? "" : "s");
+        return EXIT_FAILED;
+    }
+    if (a.check || a.dump)
+        return check_config(&a, config);
+    journal_open();
+    log_set_level(a.debug ? LOG_LEVEL_DEBUG : (enum log_level)config->log_level);
+    raise_limits();
+    return run(&a, config);
+}

@@ -1,0 +1,154 @@
+/* What the files of the prober share among themselves; nobody else includes it.
+ *
+ * prober.c     targets: made, taken over from a former prober, started, reported, freed; when each is due
+ * admit.c      who may run now: places in all and a platform, and the queues of those that wait
+ * endpoints.c  endpoint health and the choice of the one in use
+ * money.c      whether a chat may be paid for, what it should cost, how large it is
+ * anchors.c    the self check: is it our own network?
+ * run_reach.c run_models.c run_chat.c   one probe kind each: its request, its answer, its observation */
+#ifndef PROBED_PROBE_PROBER_PARTS_H
+#define PROBED_PROBE_PROBER_PARTS_H
+
+#include <sys/queue.h>
+
+#include "probed/probe/chat.h"
+#include "probed/probe/prober.h"
+#include "shared/text.h"
+
+#define PROBE_REACH_BODY ((size_t)64 * 1024)
+
+enum target_phase { TARGET_IDLE, TARGET_QUEUED, TARGET_RUNNING };
+
+/* One thing that is probed again and again. Each stands alone on the heap: a reload moves it to the next prober, running or not. */
+struct target {
+    struct prober *p;
+    enum probe_kind kind;
+    size_t platform; /* index in the configuration */
+    size_t index;    /* route (chat), endpoint (reach), 0 (models) */
+    struct schedule schedule;
+    struct loop_timer *timer;
+    struct http_target *http;
+    enum target_phase phase;
+    usec_t due;     /* when it ought to have started */
+    usec_t started;
+    uint8_t endpoint; /* the one it runs against */
+    bool kicked;    /* asked for out of turn */
+    TAILQ_ENTRY(target) queue;
+
+    /* reach */
+    bool up;
+    int fails, successes; /* in a row */
+    struct observation last;
+
+    /* models */
+    struct buf body;
+
+    /* chat */
+    struct chat_reading *reading;
+    struct loop_timer *deadline;
+    enum stage timeout_stage;
+    struct challenge challenge;
+    enum probe_level level;    /* in force */
+    char why[160];             /* why not deeper */
+    int64_t reserved, expected; /* of the probe in flight */
+    usec_t reserved_at;
+    int account;               /* budget */
+    int max_tokens;            /* learnt; 0 = the default */
+    double learnt_prompt, learnt_output; /* decayed means of tokens used */
+    int32_t most_output;       /* the most output tokens lately */
+    unsigned learnt;           /* answers that they stand on */
+};
+TAILQ_HEAD(target_queue, target);
+
+struct platform {
+    const struct config_platform *config;
+    struct secret *key;
+    char key_why[160];   /* why there is no key */
+    struct target **endpoints, *models, **routes;
+    int in_flight, cap;
+    struct target_queue waiting;
+    bool ready;          /* is in prober.ready */
+    TAILQ_ENTRY(platform) ready_entry;
+    uint8_t in_use[DIALECT_COUNT]; /* endpoint index; UINT8_MAX = none of that dialect */
+    bool all_down;
+};
+TAILQ_HEAD(platform_queue, platform);
+
+struct anchors;
+
+struct prober {
+    struct loop *loop;
+    struct http *http;
+    struct config *config;
+    struct budget *budget;
+    struct prober_owner owner;
+    uint64_t random;
+    struct platform *platforms;
+    size_t platforms_len;
+    int in_flight, queued;
+    struct platform_queue ready;
+    struct loop_timer *pump;
+    struct loop_timer *governor;
+    double stretch;      /* paid intervals are this much longer, so that the budget lasts the day; >= 1 */
+    struct anchors *anchors;
+    struct prober_stats stats;
+    bool started;
+};
+
+/* prober.c */
+const struct config_probe *target_probe(const struct target *t);
+const struct config_route *target_route(const struct target *t);
+struct schedule_rule target_rule(const struct target *t);
+/* The one end of every probe that ran: gives its place back, counts, plans the next, and delivers `o` (by way of the anchors, if it may be our own
+ * network's fault). */
+void target_finish(struct target *t, struct observation *o);
+void target_plan(struct target *t, usec_t retry_after);
+void prober_deliver(struct prober *p, struct target *t, struct observation *o);
+#define PROBE_HEADERS_MAX 32
+/* The platform's own request headers (and its User-Agent); how many were put there. Borrowed from the configuration. */
+size_t platform_headers(const struct platform *pf, struct http_header *ret);
+/* The header that carries the key: its value is built in `value` (wipe it with secret_value_done). False: the platform has no key. */
+bool platform_auth(const struct platform *pf, enum dialect_id dialect, struct http_header *ret, struct buf *value);
+void secret_value_done(struct buf *value);
+
+/* admit.c */
+void admit_queue(struct target *t);
+void admit_withdraw(struct target *t);
+void admit_done(struct target *t);
+void admit_pump(struct prober *p);
+
+/* endpoints.c */
+void endpoints_init(struct platform *pf);
+void endpoints_seen(struct target *t, const struct observation *o);
+void endpoints_suspect(struct platform *pf, struct prober *p, uint8_t endpoint);
+enum pace endpoints_pace(const struct target *t, const struct health_rules *rules);
+
+/* money.c */
+/* The deepest level at which the route may be probed now, and why not deeper; does not spend. */
+enum probe_level money_level(struct target *t, usec_t now, char *why, size_t size);
+int money_max_tokens(const struct target *t);
+int64_t money_expected(const struct target *t), money_worst(const struct target *t);
+/* Reserves and has it written down. False: not granted, *why said. */
+bool money_reserve(struct target *t, usec_t now);
+void money_settle(struct target *t, struct observation *o);
+void money_learn(struct target *t, const struct observation *o);
+void money_govern(struct prober *p);
+void money_level_changed(struct target *t, enum probe_level level, const char *why);
+
+/* anchors.c */
+struct anchors *anchors_new(struct prober *p);
+struct anchors *anchors_free(struct anchors *a);
+void anchors_start(struct anchors *a);
+/* Takes the observation if it has to wait for the anchors' word (then delivers it later); false: deliver it yourself. */
+bool anchors_hold(struct anchors *a, struct target *t, const struct observation *o);
+void anchors_forget(struct anchors *a, const struct target *t);
+
+/* run_*.c: 0, or -errno with nothing started. */
+int reach_start(struct target *t);
+int models_start(struct target *t);
+int chat_start(struct target *t);
+void chat_abandon(struct target *t);
+/* DNS, connection, TLS, what is common to every answer, from http's result. */
+void observation_from_http(struct observation *o, const struct target *t, const struct http_result *result);
+
+#endif

@@ -1,0 +1,27 @@
+/* The table of endpoints: the one place that says what there is, which parameters it takes and who may use it. dispatch.c holds requests
+ * against it, and tests/lint/api-documented holds probed-api(7) against it. HEAD comes with every GET. */
+#include "probed/serve/api_parts.h"
+
+/* clang-format off */
+#define POLICY            {.name = "policy", .max = API_NAME_MAX}
+#define MODEL             {.name = "model", .max = API_NAME_MAX}
+#define MODEL_REQUIRED    {.name = "model", .max = API_NAME_MAX, .required = true}
+#define PLATFORM_REQUIRED {.name = "platform", .max = API_NAME_MAX, .required = true}
+#define AFFINITY          {.name = "affinity", .max = API_AFFINITY_MAX}
+#define LAST_EVENT_ID     {.name = "last_event_id", .max = 64}
+/* clang-format on */
+
+const struct endpoint endpoint_table[] = {
+    {"GET", "/v1/pick", ROLE_READER, {MODEL_REQUIRED, POLICY, AFFINITY}, pick_get},
+    {"GET", "/v1/best", ROLE_READER, {MODEL_REQUIRED, POLICY}, best_get},
+    {"GET", "/v1/routes", ROLE_READER, {POLICY, MODEL}, routes_get},
+    {"GET", "/v1/routes.txt", ROLE_READER, {POLICY, MODEL}, routes_text_get},
+    {"GET", "/v1/watch", ROLE_READER, {POLICY, MODEL, LAST_EVENT_ID}, watch_get},
+    {"GET", "/v1/explain", ROLE_READER, {PLATFORM_REQUIRED, MODEL_REQUIRED, POLICY}, explain_get},
+    {"GET", "/v1/status", ROLE_READER, {}, status_get},
+    {"GET", "/healthz", 0, {}, healthz_get},
+    {"POST", "/v1/override", ROLE_ADMIN, {}, override_post},
+    {"POST", "/v1/reload", ROLE_ADMIN, {}, reload_post},
+    {"POST", "/v1/probe", ROLE_ADMIN | ROLE_REPORTER, {}, probe_post},
+};
+const size_t endpoint_table_len = ARRAY_LEN(endpoint_table);

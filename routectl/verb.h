@@ -1,0 +1,87 @@
+/* What a verb is given and what it gives back: the words of the command line, once parsed, and an exit code.
+ *
+ * A verb asks the daemon (fetch.h), describes what it found (writer.h) and returns; main.c flushes the writer. A verb never prints. */
+#ifndef ROUTECTL_VERB_H
+#define ROUTECTL_VERB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "routectl/writer.h"
+#include "shared/units.h"
+
+/* X(ID, number, when) */
+#define EXIT_TABLE(X)                                                     \
+    X(OK, 0, "done")                                                      \
+    X(REFUSED, 1, "the daemon refused, or something needs an operator")   \
+    X(USAGE, 2, "the command line is wrong")                              \
+    X(UNREACHABLE, 3, "the daemon cannot be reached")                     \
+    X(NO_ROUTE, 4, "there is no usable route")                            \
+    X(STALE, 5, "the table is stale: it was shown, but nobody renews it")
+
+enum exit_code {
+#define X(id, number, when) EXIT_##id = number,
+    EXIT_TABLE(X)
+#undef X
+};
+
+/* Which options a verb takes besides those that all take. */
+enum option_set { TAKES_POLICY = 1 << 0, TAKES_OUTPUT = 1 << 1, TAKES_FOR = 1 << 2, TAKES_REASON = 1 << 3, TAKES_COUNT = 1 << 4 };
+
+struct command {
+    const char *verb;
+    char *const *args;
+    size_t args_len;
+    const char *socket;
+    enum writer_form form;
+    bool terminal;      /* standard output is one */
+    bool colour;
+    size_t columns;     /* of that terminal; 0 = no window */
+    usec_t timeout;     /* for one answer */
+    const char *policy; /* NULL = the daemon's default */
+    const char *output; /* of best; NULL = not given */
+    const char *reason; /* NULL = not given */
+    usec_t lasting;     /* --for; 0 = not given */
+    long count;         /* --count; 0 = not given */
+};
+
+/* X(function, name, arguments, fewest, most, options, about). The man page must have each of them (tests/lint/routectl-documented). */
+#define VERB_TABLE(X)                                                                                                                    \
+    X(status, "status", "", 0, 0, 0, "how the daemon is: platforms, budget, overrides, loop")                                            \
+    X(routes, "routes", "[MODEL]", 0, 1, TAKES_POLICY, "the ranked routes of one model or of all")                                       \
+    X(best, "best", "MODEL", 1, 1, TAKES_POLICY | TAKES_OUTPUT, "the route to use now")                                                  \
+    X(explain, "explain", "PLATFORM/MODEL", 1, 1, TAKES_POLICY, "why a route stands where it stands")                                    \
+    X(watch, "watch", "[MODEL]", 0, 1, TAKES_POLICY | TAKES_FOR | TAKES_COUNT, "the ranked routes, live")                                \
+    X(check, "check", "[MODEL]...", 0, 64, TAKES_POLICY, "is all well? one line each, for scripts and monitoring")                       \
+    X(compare, "compare", "PLATFORM PLATFORM", 2, 2, TAKES_POLICY, "what switching from one platform to another changes")                \
+    X(override, "drain", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take it out: no requests, probes go on")                   \
+    X(override, "pin", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "put it first for as long as it works")                       \
+    X(override, "enable", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take a drain or a pin back")                              \
+    X(probe, "probe", "PLATFORM[/MODEL]", 1, 1, 0, "probe it now, within the budget")                                                    \
+    X(reload, "reload", "", 0, 0, 0, "read the configuration again")                                                                     \
+    X(help, "help", "[VERB]", 0, 1, 0, "this list, or one verb")                                                                         \
+    X(version, "version", "", 0, 0, 0, "the version of routectl")
+
+enum exit_code verb_status(const struct command *command, struct writer *w);
+enum exit_code verb_routes(const struct command *command, struct writer *w);
+enum exit_code verb_best(const struct command *command, struct writer *w);
+enum exit_code verb_explain(const struct command *command, struct writer *w);
+enum exit_code verb_watch(const struct command *command, struct writer *w);
+enum exit_code verb_check(const struct command *command, struct writer *w);
+enum exit_code verb_compare(const struct command *command, struct writer *w);
+enum exit_code verb_override(const struct command *command, struct writer *w);
+enum exit_code verb_probe(const struct command *command, struct writer *w);
+enum exit_code verb_reload(const struct command *command, struct writer *w);
+
+/* "routectl: ..." on standard error, made safe for a terminal. The only way in which anything gets there. */
+void complain(const char *fmt, ...) ATTR_PRINTF(1, 2);
+
+/* PLATFORM[/MODEL], split at the first '/'; the model may hold more of them. */
+struct target {
+    char platform[64];
+    char model[128]; /* "" = none given */
+};
+/* False, with a complaint, if it is no target or has no model where one is wanted. */
+bool target_parse(struct target *ret, const char *text, bool model_wanted);
+
+#endif
