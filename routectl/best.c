@@ -1,6 +1,7 @@
 /* routectl best MODEL: the route with the largest share, as facts, one word, JSON or shell text.
  *
- * Nothing goes to standard output unless there is a route and all of it is fit to be printed: scripts put this into eval and into variables. */
+ * Nothing goes to standard output unless there is a route and all of it is fit to be printed: scripts put this into eval and into
+ * variables. */
 #include "routectl/environment.h"
 #include "routectl/fetch.h"
 #include "routectl/figures.h"
@@ -42,7 +43,7 @@ static enum exit_code write_word(const char *word, const char *what, struct writ
 static enum exit_code write_environment(const cJSON *best, struct writer *w)
 {
     struct buf text CLEANUP(buf_done) = BUF_INIT;
-    struct err err = { "" };
+    struct err err = {""};
     struct environment_route route = {
         .platform = json_string(best, "platform"),
         .model = json_string(best, "model"),
@@ -57,7 +58,8 @@ static enum exit_code write_environment(const cJSON *best, struct writer *w)
         return EXIT_REFUSED;
     }
     if (!route.key_env)
-        complain("note: %s has no key variable; the client's key variable is unset, so that no other platform's key is sent there", route.platform);
+        complain("note: %s has no key variable; the client's key variable is unset, so that no other platform's key is sent there",
+                 route.platform);
     else if (!getenv(route.key_env) || !getenv(route.key_env)[0])
         complain("note: %s, which holds the key for %s, is not set in this environment", route.key_env, route.platform);
     buf_str(&text);
@@ -69,7 +71,7 @@ static enum exit_code write_environment(const cJSON *best, struct writer *w)
 /* NULL, or what is wrong with the combination of forms asked for. */
 static const char *form_problem(const struct command *command)
 {
-    static const char *const forms[] = { "url", "platform", "env", "json" };
+    static const char *const forms[] = {"url", "platform", "env", "json"};
     bool known = !command->output;
 
     for (size_t i = 0; i < ARRAY_LEN(forms) && !known; i++)

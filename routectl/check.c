@@ -1,7 +1,7 @@
 /* routectl check [MODEL]...: is all well? One line a question, and an exit code for scripts and monitoring.
  *
- * The exit code is the worst that was found: 3 no daemon, 4 a model without a usable route, 5 a stale table, 1 something else that needs an operator. A line
- * that is "note" changes nothing: it is worth knowing, not worth waking anybody. */
+ * The exit code is the worst that was found: 3 no daemon, 4 a model without a usable route, 5 a stale table, 1 something else that needs an
+ * operator. A line that is "note" changes nothing: it is worth knowing, not worth waking anybody. */
 #include "routectl/fetch.h"
 #include "routectl/fields.h"
 #include "routectl/figures.h"
@@ -25,22 +25,24 @@ struct checks {
 /* Which of two exit codes is worse; a number says nothing about that. */
 static enum exit_code worse(enum exit_code a, enum exit_code b)
 {
-    static const int severity[] = { [EXIT_OK] = 0, [EXIT_REFUSED] = 1, [EXIT_STALE] = 2, [EXIT_NO_ROUTE] = 3, [EXIT_USAGE] = 4, [EXIT_UNREACHABLE] = 5 };
+    static const int severity[] = {
+        [EXIT_OK] = 0, [EXIT_REFUSED] = 1, [EXIT_STALE] = 2, [EXIT_NO_ROUTE] = 3, [EXIT_USAGE] = 4, [EXIT_UNREACHABLE] = 5};
     return severity[a] >= severity[b] ? a : b;
 }
 
 static void say(struct checks *c, const char *check, enum verdict verdict, enum exit_code code, const char *fmt, ...) ATTR_PRINTF(5, 6);
 static void say(struct checks *c, const char *check, enum verdict verdict, enum exit_code code, const char *fmt, ...)
 {
-    static const char *const words[] = { "ok", "note", "FAIL" };
-    static const enum style styles[] = { STYLE_GOOD, STYLE_WARN, STYLE_BAD };
+    static const char *const words[] = {"ok", "note", "FAIL"};
+    static const enum style styles[] = {STYLE_GOOD, STYLE_WARN, STYLE_BAD};
     struct buf text CLEANUP(buf_done) = BUF_INIT;
     va_list ap;
 
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    writer_row(c->w, (struct cell[]){ cell_styled(cell_string(words[verdict]), styles[verdict]), cell_string(check), cell_string(buf_str(&text)) });
+    writer_row(c->w,
+               (struct cell[]){cell_styled(cell_string(words[verdict]), styles[verdict]), cell_string(check), cell_string(buf_str(&text))});
     if (verdict == VERDICT_FAIL)
         c->worst = worse(c->worst, code);
 }
@@ -61,11 +63,13 @@ static void check_table(struct checks *c, const cJSON *status, bool stale)
 
     figure_span(age, sizeof age, c->now - field_time(status, "published_at"));
     if (stale)
-        say(c, "table", VERDICT_FAIL, EXIT_STALE, "stale: its lease ran out %s ago and nobody renews it", figure_span(lease, sizeof lease, c->now - until));
+        say(c, "table", VERDICT_FAIL, EXIT_STALE, "stale: its lease ran out %s ago and nobody renews it",
+            figure_span(lease, sizeof lease, c->now - until));
     else
-        say(c, "table", VERDICT_OK, EXIT_OK, "generation %lld, %s old, good for another %s", (long long)field_count(status, "generation"), age,
-            figure_span(lease, sizeof lease, until - c->now));
-    cJSON_ArrayForEach (flag, json_at(status, "flags")) {
+        say(c, "table", VERDICT_OK, EXIT_OK, "generation %lld, %s old, good for another %s", (long long)field_count(status, "generation"),
+            age, figure_span(lease, sizeof lease, until - c->now));
+    cJSON_ArrayForEach(flag, json_at(status, "flags"))
+    {
         const char *name = cJSON_GetStringValue(flag);
         local = local || (name && strcmp(name, "local") == 0);
         restored = restored || (name && strcmp(name, "restored") == 0);
@@ -92,7 +96,8 @@ static void check_keys(struct checks *c, const cJSON *status)
     struct buf without CLEANUP(buf_done) = BUF_INIT;
     const cJSON *platform;
 
-    cJSON_ArrayForEach (platform, json_at(status, "platforms")) {
+    cJSON_ArrayForEach(platform, json_at(status, "platforms"))
+    {
         bool has_key = true;
         if (json_bool(platform, "has_key", &has_key) && !has_key && strcmp(field_words(platform, "key"), "none") != 0)
             buf_printf(&without, "%s%s", without.len > 0 ? ", " : "", field_words(platform, "platform"));
@@ -138,8 +143,8 @@ static void check_model(struct checks *c, const struct ranking *ranking)
     else if (ranking->flags & RANKING_PANIC)
         say(c, check, VERDICT_FAIL, EXIT_NO_ROUTE, "all are down: %s is the best of the bad", best->facts->platform);
     else
-        say(c, check, in_use > 1 || ranking->len > 1 ? VERDICT_OK : VERDICT_NOTE, EXIT_OK, "%s is best; %zu of %zu routes in use", best->facts->platform,
-            in_use, ranking->len);
+        say(c, check, in_use > 1 || ranking->len > 1 ? VERDICT_OK : VERDICT_NOTE, EXIT_OK, "%s is best; %zu of %zu routes in use",
+            best->facts->platform, in_use, ranking->len);
 }
 
 static bool is_wanted(const struct command *command, const char *model)
@@ -167,9 +172,9 @@ static void check_routes(struct checks *c, const struct table *table)
 }
 
 static const struct column columns[] = {
-    { .key = "verdict", .title = "" },
-    { .key = "check", .title = "" },
-    { .key = "detail", .title = "", .wrap = true },
+    {.key = "verdict", .title = ""},
+    {.key = "check", .title = ""},
+    {.key = "detail", .title = "", .wrap = true},
 };
 
 enum exit_code verb_check(const struct command *command, struct writer *w)
@@ -177,8 +182,8 @@ enum exit_code verb_check(const struct command *command, struct writer *w)
     struct fetched status CLEANUP(fetched_done) = FETCHED_INIT;
     struct fetched routes CLEANUP(fetched_done) = FETCHED_INIT;
     struct buf target CLEANUP(buf_done) = BUF_INIT;
-    struct err err = { "" };
-    struct checks c = { .command = command, .w = w, .worst = EXIT_OK };
+    struct err err = {""};
+    struct checks c = {.command = command, .w = w, .worst = EXIT_OK};
 
     writer_table(w, "checks", columns, ARRAY_LEN(columns));
     enum exit_code code = fetch(command, "/v1/status", &status);
@@ -204,7 +209,8 @@ enum exit_code verb_check(const struct command *command, struct writer *w)
     if (table)
         check_routes(&c, table);
     else
-        say(&c, "routes", VERDICT_FAIL, code != EXIT_OK ? code : EXIT_UNREACHABLE, "no table came: %s", err.text[0] ? err.text : "see above");
+        say(&c, "routes", VERDICT_FAIL, code != EXIT_OK ? code : EXIT_UNREACHABLE, "no table came: %s",
+            err.text[0] ? err.text : "see above");
     table_unref(table);
 end:
     writer_table_end(w);

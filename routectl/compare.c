@@ -1,7 +1,7 @@
 /* routectl compare A B: what switching from platform A to platform B changes, as the seed of a migration plan.
  *
- * Everything comes from the table and the status at one moment: the platforms side by side, the models that both have with price, first token and availability,
- * what only one of them has, and at the end what would be lost and what has to be changed. */
+ * Everything comes from the table and the status at one moment: the platforms side by side, the models that both have with price, first
+ * token and availability, what only one of them has, and at the end what would be lost and what has to be changed. */
 #include "routectl/fetch.h"
 #include "routectl/fields.h"
 #include "routectl/figures.h"
@@ -29,7 +29,7 @@ struct comparison {
     const struct table *table;
     const struct table_policy *policy;
     size_t both, only_a, only_b;
-    struct buf renamed;  /* "gpt-4o-mini -> openai/gpt-4o-mini, ..." */
+    struct buf renamed;                         /* "gpt-4o-mini -> openai/gpt-4o-mini, ..." */
     struct buf missing, dearer, slower, weaker; /* lists of models that lose by the change */
     size_t renames;
 };
@@ -43,38 +43,47 @@ static const struct table_row *row_of(const struct ranking *ranking, const char 
     return NULL;
 }
 
-static void add_name(struct buf *ret, const char *name) { buf_printf(ret, "%s%s", ret->len > 0 ? ", " : "", name); }
+static void add_name(struct buf *ret, const char *name)
+{
+    buf_printf(ret, "%s%s", ret->len > 0 ? ", " : "", name);
+}
 
 /* What the policy's request costs there; NAN = unknown. */
-static double cost_of(const struct table_row *row) { return row->cost_pico >= 0 ? (double)row->cost_pico / (double)PICO_PER_UNIT : NAN; }
+static double cost_of(const struct table_row *row)
+{
+    return row->cost_pico >= 0 ? (double)row->cost_pico / (double)PICO_PER_UNIT : NAN;
+}
 
-static double price_of(int64_t pico) { return pico >= 0 ? (double)pico / (double)PICO_PER_UNIT_PER_MTOK : NAN; }
+static double price_of(int64_t pico)
+{
+    return pico >= 0 ? (double)pico / (double)PICO_PER_UNIT_PER_MTOK : NAN;
+}
 
 static void side_line(struct comparison *c, const char *key, const char *label, const char *a, const char *b)
 {
     bool same = strcmp(a, b) == 0;
-    writer_row(c->w, (struct cell[]){ cell_string(key), cell_styled(cell_string(label), STYLE_DIM), cell_string(a[0] ? a : "-"),
-                                      cell_styled(cell_string(b[0] ? b : "-"), same ? STYLE_DIM : STYLE_PLAIN) });
+    writer_row(c->w, (struct cell[]){cell_string(key), cell_styled(cell_string(label), STYLE_DIM), cell_string(a[0] ? a : "-"),
+                                     cell_styled(cell_string(b[0] ? b : "-"), same ? STYLE_DIM : STYLE_PLAIN)});
 }
 
 static void add_endpoints(struct buf *ret, const cJSON *platform)
 {
     const cJSON *endpoint;
-    cJSON_ArrayForEach (endpoint, json_at(platform, "endpoints"))
+    cJSON_ArrayForEach(endpoint, json_at(platform, "endpoints"))
         buf_printf(ret, "%s%s (%s)%s", ret->len > 0 ? ", " : "", field_words(endpoint, "url"), field_words(endpoint, "dialect"),
                    field_true(endpoint, "in_use") ? "*" : "");
 }
 
 static void write_platforms(struct comparison *c)
 {
-    struct buf endpoints[2] = { BUF_INIT, BUF_INIT }, tags[2] = { BUF_INIT, BUF_INIT }, up[2] = { BUF_INIT, BUF_INIT };
-    const cJSON *platforms[2] = { c->a.platform, c->b.platform };
+    struct buf endpoints[2] = {BUF_INIT, BUF_INIT}, tags[2] = {BUF_INIT, BUF_INIT}, up[2] = {BUF_INIT, BUF_INIT};
+    const cJSON *platforms[2] = {c->a.platform, c->b.platform};
     char *titles[2];
     struct column columns[] = {
-        { .key = "what" },
-        { .title = "" },
-        { .key = "from", .title = c->a.name, .least = 20 },
-        { .key = "to", .title = c->b.name, .wrap = true },
+        {.key = "what"},
+        {.title = ""},
+        {.key = "from", .title = c->a.name, .least = 20},
+        {.key = "to", .title = c->b.name, .wrap = true},
     };
 
     for (int i = 0; i < 2; i++) {
@@ -111,7 +120,7 @@ static struct cell points_cell(double from, double to)
     if (!isfinite(from) || !isfinite(to))
         return cell_unknown();
     double points = (to - from) * 100;
-    struct cell cell = cell_shown((struct cell){ .kind = CELL_NUMBER, .number = to - from }, "%+.2f", points);
+    struct cell cell = cell_shown((struct cell){.kind = CELL_NUMBER, .number = to - from}, "%+.2f", points);
     return cell_styled(cell, points < -0.005 ? STYLE_BAD : points > 0.005 ? STYLE_GOOD : STYLE_DIM);
 }
 
@@ -144,40 +153,56 @@ static void write_both_row(struct comparison *c, const struct ranking *ranking, 
                        b->facts->upstream_model ? b->facts->upstream_model : "?");
     }
     writer_row(c->w, (struct cell[]){
-        cell_string(ranking->model),
-        figure_state(a->state), figure_state(b->state),
-        prices_cell(a, currency), prices_cell(b, currency),
-        figure_change(cost_a, cost_b),
-        figure_msec(a->ttft_p50), figure_msec(b->ttft_p50), faster_cell(a->ttft_p50, b->ttft_p50),
-        figure_ratio(a->availability), figure_ratio(b->availability), points_cell(a->availability, b->availability),
-        cell_string(a->facts->upstream_model), cell_string(b->facts->upstream_model),
-        cell_string(a->facts->dialect), cell_string(b->facts->dialect),
-        figure_price(a->price_input, currency), figure_price(b->price_input, currency),
-        figure_price(a->price_output, currency), figure_price(b->price_output, currency),
-        isfinite(cost_a) ? figure_money(a->cost_pico, currency) : cell_unknown(), isfinite(cost_b) ? figure_money(b->cost_pico, currency) : cell_unknown(),
-    });
+                         cell_string(ranking->model),
+                         figure_state(a->state),
+                         figure_state(b->state),
+                         prices_cell(a, currency),
+                         prices_cell(b, currency),
+                         figure_change(cost_a, cost_b),
+                         figure_msec(a->ttft_p50),
+                         figure_msec(b->ttft_p50),
+                         faster_cell(a->ttft_p50, b->ttft_p50),
+                         figure_ratio(a->availability),
+                         figure_ratio(b->availability),
+                         points_cell(a->availability, b->availability),
+                         cell_string(a->facts->upstream_model),
+                         cell_string(b->facts->upstream_model),
+                         cell_string(a->facts->dialect),
+                         cell_string(b->facts->dialect),
+                         figure_price(a->price_input, currency),
+                         figure_price(b->price_input, currency),
+                         figure_price(a->price_output, currency),
+                         figure_price(b->price_output, currency),
+                         isfinite(cost_a) ? figure_money(a->cost_pico, currency) : cell_unknown(),
+                         isfinite(cost_b) ? figure_money(b->cost_pico, currency) : cell_unknown(),
+                     });
 }
 
 static void write_both(struct comparison *c)
 {
     static const struct column columns[] = {
-        { .key = "model", .title = "MODEL", .least = 14 },
-        { .key = "state_from", .title = "STATE" },
-        { .key = "state_to", .title = "-> " },
-        { .title = "IN/OUT 1M", .right = true, .drop = 3 },
-        { .title = "-> ", .right = true, .drop = 3 },
-        { .key = "cost_change", .title = "COST ±", .right = true },
-        { .key = "ttft_ms_from", .title = "TTFT", .right = true, .drop = 4 },
-        { .key = "ttft_ms_to", .title = "->", .right = true, .drop = 4 },
-        { .key = "ttft_change", .title = "TTFT ±", .right = true },
-        { .key = "availability_from", .title = "AVAIL", .right = true, .drop = 5 },
-        { .key = "availability_to", .title = "->", .right = true, .drop = 5 },
-        { .key = "availability_change", .title = "AVAIL ±", .right = true, .drop = 1 },
-        { .key = "name_from", .title = "NAME", .drop = 6, .least = 12 },
-        { .key = "name_to", .title = "->", .drop = 6, .least = 12 },
-        { .key = "dialect_from" }, { .key = "dialect_to" },
-        { .key = "price_input_from" }, { .key = "price_input_to" }, { .key = "price_output_from" }, { .key = "price_output_to" },
-        { .key = "cost_from" }, { .key = "cost_to" },
+        {.key = "model", .title = "MODEL", .least = 14},
+        {.key = "state_from", .title = "STATE"},
+        {.key = "state_to", .title = "-> "},
+        {.title = "IN/OUT 1M", .right = true, .drop = 3},
+        {.title = "-> ", .right = true, .drop = 3},
+        {.key = "cost_change", .title = "COST ±", .right = true},
+        {.key = "ttft_ms_from", .title = "TTFT", .right = true, .drop = 4},
+        {.key = "ttft_ms_to", .title = "->", .right = true, .drop = 4},
+        {.key = "ttft_change", .title = "TTFT ±", .right = true},
+        {.key = "availability_from", .title = "AVAIL", .right = true, .drop = 5},
+        {.key = "availability_to", .title = "->", .right = true, .drop = 5},
+        {.key = "availability_change", .title = "AVAIL ±", .right = true, .drop = 1},
+        {.key = "name_from", .title = "NAME", .drop = 6, .least = 12},
+        {.key = "name_to", .title = "->", .drop = 6, .least = 12},
+        {.key = "dialect_from"},
+        {.key = "dialect_to"},
+        {.key = "price_input_from"},
+        {.key = "price_input_to"},
+        {.key = "price_output_from"},
+        {.key = "price_output_to"},
+        {.key = "cost_from"},
+        {.key = "cost_to"},
     };
 
     writer_heading(c->w, "Models that both have (%s -> %s; cost of the request of policy %s)", c->a.name, c->b.name, c->policy->name);
@@ -198,8 +223,8 @@ static const struct table_row *elsewhere(const struct comparison *c, const struc
 {
     for (size_t i = 0; i < ranking->len; i++) {
         const struct table_row *row = &ranking->rows[i];
-        if (strcmp(row->facts->platform, c->a.name) != 0 && strcmp(row->facts->platform, c->b.name) != 0 && route_reason_eligible(row->reason) &&
-            row->state != ROUTE_DOWN)
+        if (strcmp(row->facts->platform, c->a.name) != 0 && strcmp(row->facts->platform, c->b.name) != 0 &&
+            route_reason_eligible(row->reason) && row->state != ROUTE_DOWN)
             return row;
     }
     return NULL;
@@ -209,12 +234,12 @@ static const struct table_row *elsewhere(const struct comparison *c, const struc
 static size_t write_only(struct comparison *c, const char *key, const struct side *with, const struct side *without, struct buf *names)
 {
     static const struct column columns[] = {
-        { .key = "model", .title = "MODEL", .least = 14 },
-        { .key = "state", .title = "STATE" },
-        { .key = "name", .title = "NAME THERE", .least = 12, .drop = 3 },
-        { .title = "IN/OUT 1M", .right = true, .drop = 2 },
-        { .key = "ttft_ms", .title = "TTFT", .right = true, .drop = 1 },
-        { .key = "elsewhere", .title = "ALSO AT" },
+        {.key = "model", .title = "MODEL", .least = 14},
+        {.key = "state", .title = "STATE"},
+        {.key = "name", .title = "NAME THERE", .least = 12, .drop = 3},
+        {.title = "IN/OUT 1M", .right = true, .drop = 2},
+        {.key = "ttft_ms", .title = "TTFT", .right = true, .drop = 1},
+        {.key = "elsewhere", .title = "ALSO AT"},
     };
     size_t found = 0;
 
@@ -228,11 +253,11 @@ static size_t write_only(struct comparison *c, const char *key, const struct sid
         const struct table_row *other = elsewhere(c, ranking);
         found++;
         if (names)
-            buf_printf(names, "%s%s%s%s%s", names->len > 0 ? ", " : "", ranking->model, other ? " (still at " : " (nowhere else)", other ? other->facts->platform : "",
-                       other ? ")" : "");
-        writer_row(c->w, (struct cell[]){ cell_string(ranking->model), figure_state(row->state), cell_string(row->facts->upstream_model),
-                                          prices_cell(row, c->table->currency), figure_msec(row->ttft_p50),
-                                          other ? cell_string(other->facts->platform) : cell_shown(cell_unknown(), "nowhere") });
+            buf_printf(names, "%s%s%s%s%s", names->len > 0 ? ", " : "", ranking->model, other ? " (still at " : " (nowhere else)",
+                       other ? other->facts->platform : "", other ? ")" : "");
+        writer_row(c->w, (struct cell[]){cell_string(ranking->model), figure_state(row->state), cell_string(row->facts->upstream_model),
+                                         prices_cell(row, c->table->currency), figure_msec(row->ttft_p50),
+                                         other ? cell_string(other->facts->platform) : cell_shown(cell_unknown(), "nowhere")});
     }
     writer_table_end(c->w);
     if (found == 0)
@@ -244,7 +269,8 @@ static size_t write_only(struct comparison *c, const char *key, const struct sid
 static void write_lost_tags(struct comparison *c)
 {
     const cJSON *tag, *tags_b = json_at(c->b.platform, "tags");
-    cJSON_ArrayForEach (tag, json_at(c->a.platform, "tags")) {
+    cJSON_ArrayForEach(tag, json_at(c->a.platform, "tags"))
+    {
         const cJSON *other = tag->string ? cJSON_GetObjectItemCaseSensitive(tags_b, tag->string) : NULL;
         const char *value = cJSON_GetStringValue(tag), *now = cJSON_GetStringValue(other);
         value = value ? value : "";
@@ -273,7 +299,8 @@ static void write_lost(struct comparison *c)
         bool good = a && route_reason_eligible(a->reason) && (a->state == ROUTE_UP || a->state == ROUTE_DEGRADED);
         bool bad = b && (!route_reason_eligible(b->reason) || b->state == ROUTE_DOWN);
         if (good && bad)
-            writer_note(c->w, STYLE_BAD, "- %s now: at %s it is %s (%s)", ranking->model, c->b.name, route_state_name(b->state), route_reason_text(b->reason));
+            writer_note(c->w, STYLE_BAD, "- %s now: at %s it is %s (%s)", ranking->model, c->b.name, route_state_name(b->state),
+                        route_reason_text(b->reason));
     }
 }
 
@@ -295,11 +322,13 @@ static void write_changes(struct comparison *c)
         writer_note(c->w, STYLE_PLAIN, "- key variable: %s -> %s%s", key_a ? key_a : "none", key_b,
                     field_true(c->b.platform, "has_key") ? "" : " (probed has no key there yet)");
     else
-        writer_note(c->w, STYLE_PLAIN, "- key: %s", strcmp(field_words(c->b.platform, "key"), "none") == 0 ? "none is needed there" : field_words(c->b.platform, "key"));
+        writer_note(c->w, STYLE_PLAIN, "- key: %s",
+                    strcmp(field_words(c->b.platform, "key"), "none") == 0 ? "none is needed there" : field_words(c->b.platform, "key"));
     for (size_t m = 0; m < c->policy->len; m++) {
         const struct table_row *a = row_of(c->policy->rankings[m], c->a.name), *b = row_of(c->policy->rankings[m], c->b.name);
         if (a && b && a->facts->dialect && b->facts->dialect && strcmp(a->facts->dialect, b->facts->dialect) != 0)
-            writer_note(c->w, STYLE_WARN, "- %s: the dialect, from %s to %s: another SDK or a converter", c->policy->rankings[m]->model, a->facts->dialect, b->facts->dialect);
+            writer_note(c->w, STYLE_WARN, "- %s: the dialect, from %s to %s: another SDK or a converter", c->policy->rankings[m]->model,
+                        a->facts->dialect, b->facts->dialect);
     }
     if (c->renames > 0)
         writer_note(c->w, STYLE_PLAIN, "- model names: %s%s", buf_str(&c->renamed), c->renames > 40 ? ", ..." : "");
@@ -313,10 +342,11 @@ static bool find_side(struct side *side, const char *name, const cJSON *status)
     const char *names[2000];
     size_t len = 0;
 
-    cJSON_ArrayForEach (platform, json_at(status, "platforms")) {
+    cJSON_ArrayForEach(platform, json_at(status, "platforms"))
+    {
         const char *candidate = json_string(platform, "platform");
         if (candidate && strcmp(candidate, name) == 0) {
-            *side = (struct side){ .name = name, .platform = platform };
+            *side = (struct side){.name = name, .platform = platform};
             return true;
         }
         if (candidate && len < ARRAY_LEN(names))
@@ -351,8 +381,8 @@ enum exit_code verb_compare(const struct command *command, struct writer *w)
     struct fetched status CLEANUP(fetched_done) = FETCHED_INIT;
     struct fetched routes CLEANUP(fetched_done) = FETCHED_INIT;
     struct buf target CLEANUP(buf_done) = BUF_INIT;
-    struct err err = { "" };
-    struct comparison c = { .w = w, .renames = 0 };
+    struct err err = {""};
+    struct comparison c = {.w = w, .renames = 0};
 
     enum exit_code code = fetch(command, "/v1/status", &status);
     if (code != EXIT_OK)

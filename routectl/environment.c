@@ -1,8 +1,8 @@
-/* Shell text that is run by the user's shell with the user's rights, made of names that come from a configuration and URLs of strangers: every value
- * is quoted, the name of the key's variable must be a name, and a control character anywhere refuses the whole.
+/* Shell text that is run by the user's shell with the user's rights, made of names that come from a configuration and URLs of strangers:
+ * every value is quoted, the name of the key's variable must be a name, and a control character anywhere refuses the whole.
  *
- * The key's value is never in here: "${NAME-}" refers to it and lives through `set -u`. A platform without a key variable unsets the client's own one, because
- * what is in there belongs to another platform and must not be sent to this one. */
+ * The key's value is never in here: "${NAME-}" refers to it and lives through `set -u`. A platform without a key variable unsets the
+ * client's own one, because what is in there belongs to another platform and must not be sent to this one. */
 #include "routectl/environment.h"
 
 #include <errno.h>
@@ -41,7 +41,7 @@ static void add_export(struct buf *ret, const char *prefix, const char *name, co
 
 int environment_write(const struct environment_route *route, struct buf *ret, struct err *err)
 {
-    const char *const lines[] = { route->platform, route->model, route->upstream_model, route->endpoint, route->dialect };
+    const char *const lines[] = {route->platform, route->model, route->upstream_model, route->endpoint, route->dialect};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         if (!environment_is_line(lines[i]))
             return err_set(err, -EINVAL, "the route's names or URL hold characters that have no place in a shell");

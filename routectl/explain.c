@@ -21,7 +21,7 @@ struct explained {
 
 static struct cell count_cell(double count)
 {
-    struct cell cell = { .kind = CELL_NUMBER, .number = count };
+    struct cell cell = {.kind = CELL_NUMBER, .number = count};
     return isfinite(count) ? cell_shown(cell, fabs(count - round(count)) < 0.05 ? "%.0f" : "%.1f", count) : cell_unknown();
 }
 
@@ -85,7 +85,8 @@ static void write_names(struct explained *e)
     struct buf text CLEANUP(buf_done) = BUF_INIT;
     char span[32];
 
-    buf_printf(&text, "%s at %s (%s)", field_words(e->json, "upstream_model"), field_words(e->json, "endpoint"), field_words(e->json, "dialect"));
+    buf_printf(&text, "%s at %s (%s)", field_words(e->json, "upstream_model"), field_words(e->json, "endpoint"),
+               field_words(e->json, "dialect"));
     writer_fact(e->w, NULL, "asked as", cell_string(buf_str(&text)));
     writer_fact(e->w, "endpoint", NULL, cell_string(json_string(e->json, "endpoint")));
     buf_clear(&text);
@@ -94,7 +95,8 @@ static void write_names(struct explained *e)
         buf_printf(&text, " (%s)", field_words(e->json, "level_why"));
     usec_t next = field_time(e->json, "next_probe_at");
     if (next > 0)
-        buf_printf(&text, ", next %s %s", next > e->now ? "in" : "due since", figure_span(span, sizeof span, next > e->now ? next - e->now : e->now - next));
+        buf_printf(&text, ", next %s %s", next > e->now ? "in" : "due since",
+                   figure_span(span, sizeof span, next > e->now ? next - e->now : e->now - next));
     if (text.len > 0)
         writer_fact(e->w, NULL, "probed", cell_string(buf_str(&text)));
     if (json_string(e->json, "maintenance"))
@@ -120,7 +122,8 @@ static void write_money(struct explained *e)
     double input = field_number(price, "input"), output = field_number(price, "output"), fee = field_number(price, "call");
 
     if (isfinite(input) && isfinite(output)) {
-        buf_printf(&text, "%s in, %s out a million tokens", figure_amount(in, sizeof in, input, e->currency), figure_amount(out, sizeof out, output, e->currency));
+        buf_printf(&text, "%s in, %s out a million tokens", figure_amount(in, sizeof in, input, e->currency),
+                   figure_amount(out, sizeof out, output, e->currency));
         if (fee > 0)
             buf_printf(&text, ", %s a call", figure_amount(call, sizeof call, fee, e->currency));
         if (field_words(price, "source")[0])
@@ -138,7 +141,8 @@ static void write_money(struct explained *e)
     if (isfinite(spent)) {
         buf_printf(&text, "%s spent on its probes in 24 hours", figure_amount(in, sizeof in, spent, e->currency));
         if (isfinite(field_number(e->json, "budget.expected")))
-            buf_printf(&text, ", a probe costs about %s", figure_amount(in, sizeof in, field_number(e->json, "budget.expected"), e->currency));
+            buf_printf(&text, ", a probe costs about %s",
+                       figure_amount(in, sizeof in, field_number(e->json, "budget.expected"), e->currency));
         if (isfinite(field_number(e->json, "budget.reserve")))
             buf_printf(&text, " and reserves %s", figure_amount(in, sizeof in, field_number(e->json, "budget.reserve"), e->currency));
         writer_fact(e->w, NULL, "budget", cell_string(buf_str(&text)));
@@ -148,12 +152,12 @@ static void write_money(struct explained *e)
 static void write_terms(struct explained *e)
 {
     static const struct column columns[] = {
-        { .key = "term", .title = "TERM" },
-        { .key = "nano", .title = "NANO-FAILURES", .right = true },
-        { .title = "", .drop = 2 },
-        { .key = "samples", .title = "N", .right = true, .drop = 1 },
-        { .key = "age_s", .title = "AGE", .right = true, .drop = 3 },
-        { .key = "how", .title = "HOW", .wrap = true },
+        {.key = "term", .title = "TERM"},
+        {.key = "nano", .title = "NANO-FAILURES", .right = true},
+        {.title = "", .drop = 2},
+        {.key = "samples", .title = "N", .right = true, .drop = 1},
+        {.key = "age_s", .title = "AGE", .right = true, .drop = 3},
+        {.key = "how", .title = "HOW", .wrap = true},
     };
     const cJSON *term, *terms = json_at(e->json, "terms");
     int64_t total = 0, sum = 0, nano;
@@ -161,65 +165,72 @@ static void write_terms(struct explained *e)
     bool told = json_int(e->json, "loss_nano", &total);
     double largest = 1;
 
-    cJSON_ArrayForEach (term, terms) {
+    cJSON_ArrayForEach(term, terms)
+    {
         if (json_int(term, "nano", &nano) && fabs((double)nano) > largest)
             largest = fabs((double)nano);
     }
-    writer_heading(e->w, "Expected loss of one request%s%s", field_words(e->json, "retry_on")[0] ? ", a retry going to " : "", field_words(e->json, "retry_on"));
+    writer_heading(e->w, "Expected loss of one request%s%s", field_words(e->json, "retry_on")[0] ? ", a retry going to " : "",
+                   field_words(e->json, "retry_on"));
     writer_table(e->w, "terms", columns, ARRAY_LEN(columns));
-    cJSON_ArrayForEach (term, terms) {
+    cJSON_ArrayForEach(term, terms)
+    {
         struct buf bar CLEANUP(buf_done) = BUF_INIT;
         if (!json_int(term, "nano", &nano) || __builtin_add_overflow(sum, nano, &sum))
             continue;
         figure_bar(&bar, (double)nano / largest, BAR_COLUMNS);
-        writer_row(e->w, (struct cell[]){ cell_string(json_string(term, "term")),
-                                          cell_shown(cell_integer(nano), "%s", figure_thousands(digits, sizeof digits, nano)),
-                                          cell_string(buf_str(&bar)), count_cell(field_number(term, "samples")),
-                                          figure_seconds(field_number(term, "age_s")), cell_string(json_string(term, "how")) });
+        writer_row(e->w, (struct cell[]){cell_string(json_string(term, "term")),
+                                         cell_shown(cell_integer(nano), "%s", figure_thousands(digits, sizeof digits, nano)),
+                                         cell_string(buf_str(&bar)), count_cell(field_number(term, "samples")),
+                                         figure_seconds(field_number(term, "age_s")), cell_string(json_string(term, "how"))});
     }
     struct buf how CLEANUP(buf_done) = BUF_INIT;
     char score[32] = "?";
     if (isfinite(field_number(e->json, "score")))
         snprintf(score, sizeof score, "%.3f", field_number(e->json, "score"));
     buf_printf(&how, "%.9f failed requests; score %s", (double)sum * 1e-9, score);
-    writer_row(e->w, (struct cell[]){ cell_styled(cell_string("sum"), STYLE_BOLD),
-                                      cell_styled(cell_shown(cell_integer(sum), "%s", figure_thousands(digits, sizeof digits, sum)), STYLE_BOLD),
-                                      cell_string(""), cell_shown(cell_unknown(), " "), cell_shown(cell_unknown(), " "), cell_string(buf_str(&how)) });
+    writer_row(e->w, (struct cell[]){
+                         cell_styled(cell_string("sum"), STYLE_BOLD),
+                         cell_styled(cell_shown(cell_integer(sum), "%s", figure_thousands(digits, sizeof digits, sum)), STYLE_BOLD),
+                         cell_string(""), cell_shown(cell_unknown(), " "), cell_shown(cell_unknown(), " "), cell_string(buf_str(&how))});
     writer_table_end(e->w);
     if (told && total != sum)
-        writer_note(e->w, STYLE_BAD, "The terms do not add up to the loss that probed gives, %s: please report it.", figure_thousands(digits, sizeof digits, total));
+        writer_note(e->w, STYLE_BAD, "The terms do not add up to the loss that probed gives, %s: please report it.",
+                    figure_thousands(digits, sizeof digits, total));
 }
 
 static void write_windows(struct explained *e)
 {
     static const struct column windows[] = {
-        { .key = "window", .title = "WINDOW" },
-        { .key = "ok", .title = "OK", .right = true },
-        { .key = "failed", .title = "FAILED", .right = true },
-        { .key = "estimate", .title = "AVAILABILITY", .right = true },
-        { .key = "low", .title = "AT LEAST", .right = true },
+        {.key = "window", .title = "WINDOW"},
+        {.key = "ok", .title = "OK", .right = true},
+        {.key = "failed", .title = "FAILED", .right = true},
+        {.key = "estimate", .title = "AVAILABILITY", .right = true},
+        {.key = "low", .title = "AT LEAST", .right = true},
     };
     static const struct column segments[] = {
-        { .key = "segment", .title = "SEGMENT" },
-        { .key = "samples", .title = "N", .right = true },
-        { .key = "mean_ms", .title = "MEAN", .right = true },
-        { .key = "p50_ms", .title = "P50", .right = true },
-        { .key = "p90_ms", .title = "P90", .right = true },
-        { .key = "p95_ms", .title = "P95", .right = true },
+        {.key = "segment", .title = "SEGMENT"},
+        {.key = "samples", .title = "N", .right = true},
+        {.key = "mean_ms", .title = "MEAN", .right = true},
+        {.key = "p50_ms", .title = "P50", .right = true},
+        {.key = "p90_ms", .title = "P90", .right = true},
+        {.key = "p95_ms", .title = "P95", .right = true},
     };
     const cJSON *item;
 
     writer_heading(e->w, "Availability");
     writer_table(e->w, "windows", windows, ARRAY_LEN(windows));
-    cJSON_ArrayForEach (item, json_at(e->json, "windows"))
-        writer_row(e->w, (struct cell[]){ cell_string(json_string(item, "window")), count_cell(field_number(item, "ok")), count_cell(field_number(item, "failed")),
-                                          figure_ratio(field_number(item, "estimate")), figure_ratio(field_number(item, "low")) });
+    cJSON_ArrayForEach(item, json_at(e->json, "windows"))
+        writer_row(e->w, (struct cell[]){cell_string(json_string(item, "window")), count_cell(field_number(item, "ok")),
+                                         count_cell(field_number(item, "failed")), figure_ratio(field_number(item, "estimate")),
+                                         figure_ratio(field_number(item, "low"))});
     writer_table_end(e->w);
     writer_heading(e->w, "Where the time goes");
     writer_table(e->w, "segments", segments, ARRAY_LEN(segments));
-    cJSON_ArrayForEach (item, json_at(e->json, "segments"))
-        writer_row(e->w, (struct cell[]){ cell_string(json_string(item, "segment")), count_cell(field_number(item, "samples")), figure_msec(field_msec(item, "mean_ms")),
-                                          figure_msec(field_msec(item, "p50_ms")), figure_msec(field_msec(item, "p90_ms")), figure_msec(field_msec(item, "p95_ms")) });
+    cJSON_ArrayForEach(item, json_at(e->json, "segments"))
+        writer_row(e->w, (struct cell[]){cell_string(json_string(item, "segment")), count_cell(field_number(item, "samples")),
+                                         figure_msec(field_msec(item, "mean_ms")), figure_msec(field_msec(item, "p50_ms")),
+                                         figure_msec(field_msec(item, "p90_ms")), figure_msec(field_msec(item, "p95_ms"))});
     writer_table_end(e->w);
     double waste = field_number(e->json, "waste_s");
     if (waste > 0)
@@ -253,17 +264,17 @@ static void add_event(struct buf *ret, const cJSON *last)
 static void write_last(struct explained *e)
 {
     static const struct column columns[] = {
-        { .key = "at", .title = "AGO", .right = true },
-        { .key = "probe", .title = "PROBE" },
-        { .key = "outcome", .title = "OUTCOME" },
-        { .key = "fault", .title = "FAULT" },
-        { .key = "ttft_ms", .title = "TTFT", .right = true },
-        { .key = "total_ms", .title = "TOTAL", .right = true, .drop = 1 },
-        { .key = "tokens_per_s", .title = "TOK/S", .right = true, .drop = 2 },
-        { .key = "stage" },
-        { .key = "status" },
-        { .key = "detail" },
-        { .title = "WHAT HAPPENED", .wrap = true },
+        {.key = "at", .title = "AGO", .right = true},
+        {.key = "probe", .title = "PROBE"},
+        {.key = "outcome", .title = "OUTCOME"},
+        {.key = "fault", .title = "FAULT"},
+        {.key = "ttft_ms", .title = "TTFT", .right = true},
+        {.key = "total_ms", .title = "TOTAL", .right = true, .drop = 1},
+        {.key = "tokens_per_s", .title = "TOK/S", .right = true, .drop = 2},
+        {.key = "stage"},
+        {.key = "status"},
+        {.key = "detail"},
+        {.title = "WHAT HAPPENED", .wrap = true},
     };
     const cJSON *last, *list = json_at(e->json, "last");
 
@@ -271,7 +282,8 @@ static void write_last(struct explained *e)
     if (cJSON_GetArraySize(list) == 0)
         writer_note(e->w, STYLE_DIM, "None yet.");
     writer_table(e->w, "last", columns, ARRAY_LEN(columns));
-    cJSON_ArrayForEach (last, list) {
+    cJSON_ArrayForEach(last, list)
+    {
         struct buf event CLEANUP(buf_done) = BUF_INIT;
         const char *outcome = json_string(last, "outcome"), *fault = json_string(last, "fault");
         double status = field_number(last, "status"), speed = field_number(last, "tokens_per_s");
@@ -279,18 +291,20 @@ static void write_last(struct explained *e)
         bool theirs = fault && strcmp(fault, "relay") == 0;
         add_event(&event, last);
         writer_row(e->w, (struct cell[]){
-            figure_age(field_time(last, "at"), e->now),
-            cell_string(json_string(last, "probe")),
-            cell_styled(cell_string(outcome), ok ? STYLE_GOOD : theirs ? STYLE_BAD : STYLE_WARN),
-            cell_string(fault),
-            figure_msec(field_msec(last, "ttft_ms")),
-            figure_msec(field_msec(last, "total_ms")),
-            speed > 0 ? count_cell(round(speed)) : cell_unknown(),
-            cell_string(json_string(last, "stage")),
-            isfinite(status) ? cell_integer((int64_t)status) : cell_unknown(),
-            cell_string(json_string(last, "detail")),
-            cell_string(buf_str(&event)),
-        });
+                             figure_age(field_time(last, "at"), e->now),
+                             cell_string(json_string(last, "probe")),
+                             cell_styled(cell_string(outcome), ok       ? STYLE_GOOD
+                                                               : theirs ? STYLE_BAD
+                                                                        : STYLE_WARN),
+                             cell_string(fault),
+                             figure_msec(field_msec(last, "ttft_ms")),
+                             figure_msec(field_msec(last, "total_ms")),
+                             speed > 0 ? count_cell(round(speed)) : cell_unknown(),
+                             cell_string(json_string(last, "stage")),
+                             isfinite(status) ? cell_integer((int64_t)status) : cell_unknown(),
+                             cell_string(json_string(last, "detail")),
+                             cell_string(buf_str(&event)),
+                         });
     }
     writer_table_end(e->w);
 }
@@ -313,13 +327,13 @@ static void write_rest(struct explained *e)
         if (bursts > 0)
             writer_note(e->w, STYLE_WARN, "%.0f streams came in one burst: their first-token times are not counted.", bursts);
         if (penalty > 0)
-            writer_note(e->w, penalty >= suppress ? STYLE_WARN : STYLE_DIM, "Flapping: penalty %.0f, suppressed from %.0f on, taken back below %.0f.", penalty, suppress,
+            writer_note(e->w, penalty >= suppress ? STYLE_WARN : STYLE_DIM,
+                        "Flapping: penalty %.0f, suppressed from %.0f on, taken back below %.0f.", penalty, suppress,
                         field_number(e->json, "flap.reuse"));
     }
     if (cJSON_GetArraySize(would) > 0)
         writer_heading(e->w, "What would change it");
-    cJSON_ArrayForEach (item, would)
-        writer_note(e->w, STYLE_PLAIN, "%s", cJSON_IsString(item) ? item->valuestring : "?");
+    cJSON_ArrayForEach(item, would) writer_note(e->w, STYLE_PLAIN, "%s", cJSON_IsString(item) ? item->valuestring : "?");
 }
 
 enum exit_code verb_explain(const struct command *command, struct writer *w)
@@ -338,12 +352,12 @@ enum exit_code verb_explain(const struct command *command, struct writer *w)
     if (code != EXIT_OK)
         return code;
 
-    struct explained e = { .json = answer.json, .w = w, .now = fetch_now(), .currency = json_string(answer.json, "currency") };
+    struct explained e = {.json = answer.json, .w = w, .now = fetch_now(), .currency = json_string(answer.json, "currency")};
     const char *title = json_string(answer.json, "title");
     writer_document(w, answer.json);
     writer_tagged(w);
-    writer_heading(w, "%s/%s%s%s  policy %s", field_words(e.json, "platform"), field_words(e.json, "model"), title ? "  " : "", title ? title : "",
-                   field_words(e.json, "policy"));
+    writer_heading(w, "%s/%s%s%s  policy %s", field_words(e.json, "platform"), field_words(e.json, "model"), title ? "  " : "",
+                   title ? title : "", field_words(e.json, "policy"));
     write_place(&e);
     write_contest(&e);
     write_names(&e);

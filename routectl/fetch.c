@@ -1,8 +1,8 @@
 /* One question to the daemon and its answer.
  *
- * Not reached is exit 3 with one message that says which socket and what to do. Reached and refused is exit 1 with the problem's own words; a 503 that
- * is about routes is exit 4, with each one's reason. When a platform or model is not known the nearest known name is suggested, the daemon's own suggestion first. A lease that has run out
- * is not a refusal: the answer is shown and the verb ends with 5. */
+ * Not reached is exit 3 with one message that says which socket and what to do. Reached and refused is exit 1 with the problem's own words;
+ * a 503 that is about routes is exit 4, with each one's reason. When a platform or model is not known the nearest known name is suggested,
+ * the daemon's own suggestion first. A lease that has run out is not a refusal: the answer is shown and the verb ends with 5. */
 #include "routectl/fetch.h"
 
 #include <errno.h>
@@ -48,8 +48,9 @@ static void say_permission(const char *path)
     }
     const struct group *group = getgrgid(st.st_gid);
     if ((st.st_mode & S_IWGRP) && group)
-        complain("no permission to use %s: it is for the group %s. Become a member (sudo usermod -aG %s $USER, then log in again) or use sudo",
-                 path, group->gr_name, group->gr_name);
+        complain(
+            "no permission to use %s: it is for the group %s. Become a member (sudo usermod -aG %s $USER, then log in again) or use sudo",
+            path, group->gr_name, group->gr_name);
     else
         complain("no permission to use %s: it is for its owner only. Use sudo, or see socket.mode in probed.yaml(5)", path);
 }
@@ -63,11 +64,13 @@ void fetch_unreachable(const struct command *command, int error, const char *tex
     case ENOENT:
     case ENOTDIR:
         complain("probed is not running: there is no socket %s. Start it (systemctl start probed), or name its socket with --socket or "
-                 "PROBED_SOCKET", path);
+                 "PROBED_SOCKET",
+                 path);
         break;
     case ECONNREFUSED:
         complain("probed is not running: %s is there, but nobody listens on it. See systemctl status probed, or name another socket with "
-                 "--socket or PROBED_SOCKET", path);
+                 "--socket or PROBED_SOCKET",
+                 path);
         break;
     case EACCES:
     case EPERM:
@@ -85,8 +88,8 @@ void fetch_unreachable(const struct command *command, int error, const char *tex
 
 enum exit_code fetch_quiet(const struct command *command, const char *method, const char *target, const cJSON *body, struct fetched *ret)
 {
-    struct client_answer answer = { 0 };
-    struct err err = { "" };
+    struct client_answer answer = {0};
+    struct err err = {""};
     struct buf text CLEANUP(buf_done) = BUF_INIT;
 
     if (body)
@@ -116,7 +119,9 @@ enum exit_code fetch_quiet(const struct command *command, const char *method, co
 static char *nearest_name(const struct command *command, const char *word)
 {
     struct fetched status CLEANUP(fetched_done) = FETCHED_INIT;
-    struct { const char *list, *name; } lists[] = { { "models", NULL }, { "platforms", "platform" }, { "policies", "policy" } };
+    struct {
+        const char *list, *name;
+    } lists[] = {{"models", NULL}, {"platforms", "platform"}, {"policies", "policy"}};
     const char *names[1024];
     size_t len = 0;
 
@@ -124,7 +129,8 @@ static char *nearest_name(const struct command *command, const char *word)
         return NULL;
     for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
         const cJSON *item;
-        cJSON_ArrayForEach (item, json_at(status.json, lists[l].list)) {
+        cJSON_ArrayForEach(item, json_at(status.json, lists[l].list))
+        {
             const char *name = lists[l].name ? json_string(item, lists[l].name) : cJSON_GetStringValue(item);
             if (name && len < ARRAY_LEN(names))
                 names[len++] = name;
@@ -143,7 +149,8 @@ static void add_reasons(struct buf *ret, const cJSON *routes)
 {
     const cJSON *route;
     int shown = 0;
-    cJSON_ArrayForEach (route, routes) {
+    cJSON_ArrayForEach(route, routes)
+    {
         if (shown++ == REASONS_SHOWN) {
             buf_printf(ret, " and %d more", cJSON_GetArraySize(routes) - REASONS_SHOWN);
             return;
@@ -157,7 +164,8 @@ static void add_reasons(struct buf *ret, const cJSON *routes)
 static char *suggestion(const struct command *command, const struct fetched *fetched)
 {
     const char *nearest = json_string(fetched->json, "nearest.0");
-    const char *asked[] = { command->args_len > 0 ? command->args[0] : NULL, command->args_len > 1 ? command->args[1] : NULL, command->policy };
+    const char *asked[] = {command->args_len > 0 ? command->args[0] : NULL, command->args_len > 1 ? command->args[1] : NULL,
+                           command->policy};
     char *found = NULL;
 
     if (nearest)
@@ -190,7 +198,8 @@ void fetch_complain(const struct command *command, const struct fetched *fetched
     struct buf reasons CLEANUP(buf_done) = BUF_INIT;
     char *suggested CLEANUP(alloc_freep) = suggestion(command, fetched);
     add_reasons(&reasons, json_at(fetched->json, "routes"));
-    complain("%s%s%s%s%s", words, buf_str(&reasons), suggested ? ". Did you mean '" : "", suggested ? suggested : "", suggested ? "'?" : "");
+    complain("%s%s%s%s%s", words, buf_str(&reasons), suggested ? ". Did you mean '" : "", suggested ? suggested : "",
+             suggested ? "'?" : "");
     if (fetched->status == 403)
         complain("the roles in probed.yaml(5) say who may do this; root and the daemon's own user may");
 }

@@ -12,7 +12,10 @@ struct fetched {
     usec_t valid_until; /* end of the lease, wall clock; 0 = not told */
     bool stale;         /* it had run out when the answer came */
 };
-#define FETCHED_INIT { .status = 0 }
+#define FETCHED_INIT                                                                                                                       \
+    {                                                                                                                                      \
+        .status = 0                                                                                                                        \
+    }
 void fetched_done(struct fetched *fetched);
 
 /* EXIT_OK with a 2xx answer and a JSON body in ret; else the complaint has been made and the exit code says what to do. */

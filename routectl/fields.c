@@ -5,7 +5,7 @@
 
 /* Unix seconds beyond this, or milliseconds, are no times of ours. */
 #define SECONDS_MAX 1e11
-#define MSEC_MAX 1e12
+#define MSEC_MAX    1e12
 
 usec_t field_time(const cJSON *json, const char *path)
 {
@@ -48,7 +48,8 @@ void field_list(struct buf *ret, const cJSON *array)
 {
     const cJSON *item;
     const char *gap = "";
-    cJSON_ArrayForEach (item, array) {
+    cJSON_ArrayForEach(item, array)
+    {
         buf_printf(ret, "%s%s", gap, cJSON_IsString(item) ? item->valuestring : "?");
         gap = ", ";
     }
@@ -58,7 +59,8 @@ void field_tags(struct buf *ret, const cJSON *tags)
 {
     const cJSON *tag;
     const char *gap = "";
-    cJSON_ArrayForEach (tag, tags) {
+    cJSON_ArrayForEach(tag, tags)
+    {
         const char *value = cJSON_GetStringValue(tag);
         buf_printf(ret, "%s%s%s%s", gap, tag->string ? tag->string : "?", value && value[0] ? "=" : "", value ? value : "");
         gap = " ";

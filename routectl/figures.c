@@ -23,7 +23,10 @@ char *figure_span(char *buf, size_t size, usec_t duration)
     return buf;
 }
 
-static struct cell number_cell(double value) { return (struct cell){ .kind = CELL_NUMBER, .number = value }; }
+static struct cell number_cell(double value)
+{
+    return (struct cell){.kind = CELL_NUMBER, .number = value};
+}
 
 static struct cell duration_cell(double value, double ms)
 {
@@ -71,11 +74,16 @@ struct cell figure_share(uint32_t slots)
     return cell_shown(number_cell(share), share < 0.01 ? "%.1f%%" : "%.0f%%", share * 100);
 }
 
-struct cell figure_score(double score) { return isfinite(score) ? cell_shown(number_cell(score), "%.3f", score) : cell_unknown(); }
+struct cell figure_score(double score)
+{
+    return isfinite(score) ? cell_shown(number_cell(score), "%.3f", score) : cell_unknown();
+}
 
 char *figure_amount(char *buf, size_t size, double units, const char *currency)
 {
-    static const struct { const char *code, *sign; } signs[] = { { "USD", "$" }, { "CNY", "¥" }, { "EUR", "€" }, { "GBP", "£" } };
+    static const struct {
+        const char *code, *sign;
+    } signs[] = {{"USD", "$"}, {"CNY", "¥"}, {"EUR", "€"}, {"GBP", "£"}};
     const char *sign = "";
     int decimals = 2;
 
@@ -136,7 +144,10 @@ struct cell figure_age(usec_t at, usec_t now)
     char span[32];
     if (at <= 0)
         return cell_shown(cell_unknown(), "never");
-    return cell_shown(number_cell((double)(at / 1000) / 1000), "%s", figure_span(span, sizeof span, now > at ? (now - at) / USEC_PER_SEC * USEC_PER_SEC : 0));
+    struct cell cell = number_cell((double)(at / 1000) / 1000);
+    if (now - at < USEC_PER_SEC) /* also when the clocks disagree a little */
+        return cell_shown(cell, "0 s");
+    return cell_shown(cell, "%s", figure_span(span, sizeof span, now - at));
 }
 
 enum style figure_state_style(const char *name)
@@ -159,9 +170,15 @@ enum style figure_state_style(const char *name)
     }
 }
 
-struct cell figure_state_name(const char *name) { return cell_styled(cell_string(name), figure_state_style(name)); }
+struct cell figure_state_name(const char *name)
+{
+    return cell_styled(cell_string(name), figure_state_style(name));
+}
 
-struct cell figure_state(enum route_state state) { return figure_state_name(route_state_name(state)); }
+struct cell figure_state(enum route_state state)
+{
+    return figure_state_name(route_state_name(state));
+}
 
 char *figure_thousands(char *buf, size_t size, int64_t value)
 {
@@ -179,7 +196,7 @@ char *figure_thousands(char *buf, size_t size, int64_t value)
 
 void figure_bar(struct buf *ret, double ratio, size_t columns)
 {
-    static const char *const parts[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+    static const char *const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     if (!isfinite(ratio) || ratio <= 0)
         return;
     size_t eighths = (size_t)lround(fmin(ratio, 1) * (double)columns * 8);

@@ -6,15 +6,16 @@
 #include "shared/table.h"
 #include "shared/units.h"
 
-struct cell figure_msec(usec_t duration);      /* "510 ms", "1.25 s"; programs: ms; negative = unknown */
-struct cell figure_seconds(double seconds);    /* the same from seconds; programs: seconds */
-struct cell figure_ratio(double ratio);        /* "99.87%"; programs: 0..1; NAN = unknown. Never rounded up to 100 % */
-struct cell figure_share(uint32_t slots);      /* "64%"; programs: 0..1 */
-struct cell figure_score(double score);        /* "0.981" */
-struct cell figure_price(int64_t pico_per_token, const char *currency); /* "$0.15" a million; programs: units per million; negative = unknown */
-struct cell figure_money(int64_t pico, const char *currency);           /* "$0.0123"; programs: units */
-struct cell figure_change(double from, double to); /* "+12%"; programs: ratio; unknown where there is none */
-struct cell figure_age(usec_t at, usec_t now); /* "12 s"; programs: Unix seconds; 0 = unknown ("never") */
+struct cell figure_msec(usec_t duration);   /* "510 ms", "1.25 s"; programs: ms; negative = unknown */
+struct cell figure_seconds(double seconds); /* the same from seconds; programs: seconds */
+struct cell figure_ratio(double ratio);     /* "99.87%"; programs: 0..1; NAN = unknown. Never rounded up to 100 % */
+struct cell figure_share(uint32_t slots);   /* "64%"; programs: 0..1 */
+struct cell figure_score(double score);     /* "0.981" */
+struct cell figure_price(int64_t pico_per_token,
+                         const char *currency);               /* "$0.15" a million; programs: units per million; negative = unknown */
+struct cell figure_money(int64_t pico, const char *currency); /* "$0.0123"; programs: units */
+struct cell figure_change(double from, double to);            /* "+12%"; programs: ratio; unknown where there is none */
+struct cell figure_age(usec_t at, usec_t now);                /* "12 s"; programs: Unix seconds; 0 = unknown ("never") */
 struct cell figure_state(enum route_state state);
 struct cell figure_state_name(const char *name); /* the same from a name that may be newer than this program */
 enum style figure_state_style(const char *name);

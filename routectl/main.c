@@ -1,7 +1,8 @@
 /* routectl: the command line to probed.
  *
- * Options may stand before or after the verb. Each verb says which of them it takes; another one is an error and not silently ignored. The verb
- * describes its answer to a writer, and only when it has returned is anything printed: `eval "$(routectl best ...)"` never sees half an answer. */
+ * Options may stand before or after the verb. Each verb says which of them it takes; another one is an error and not silently ignored. The
+ * verb describes its answer to a writer, and only when it has returned is anything printed: `eval "$(routectl best ...)"` never sees half
+ * an answer. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -15,21 +16,21 @@
 #include "shared/text.h"
 
 #define TIMEOUT_DEFAULT (10 * USEC_PER_SEC)
-#define COUNT_MAX 1000000000L
+#define COUNT_MAX       1000000000L
 
 /* X(ID, name, letter, argument, verbs that take it (0 = all), about). The man page must have each of them. */
-#define OPTION_TABLE(X)                                                                                       \
-    X(SOCKET, "socket", 's', "PATH", 0, "the daemon's socket (else PROBED_SOCKET, else its usual place)")     \
-    X(POLICY, "policy", 'p', "NAME", TAKES_POLICY, "rank by this policy (else the daemon's default)")         \
-    X(JSON, "json", 'j', NULL, 0, "print JSON")                                                               \
-    X(TSV, "tsv", 't', NULL, 0, "print tab separated lines")                                                  \
-    X(OUTPUT, "output", 'o', "FORM", TAKES_OUTPUT, "of best: url, platform, env or json")                     \
-    X(FOR, "for", 'f', "DURATION", TAKES_FOR, "how long it holds (2h), or how long to watch")                 \
-    X(REASON, "reason", 'r', "TEXT", TAKES_REASON, "why, for those who see it later")                         \
-    X(COUNT, "count", 'n', "N", TAKES_COUNT, "end after N tables")                                            \
-    X(TIMEOUT, "timeout", 'T', "DURATION", 0, "how long to wait for an answer (10s)")                         \
-    X(NO_COLOR, "no-color", 'C', NULL, 0, "no colours (also by NO_COLOR; there are none but on a terminal)")  \
-    X(HELP, "help", 'h', NULL, 0, "help, also after a verb")                                                  \
+#define OPTION_TABLE(X)                                                                                                                    \
+    X(SOCKET, "socket", 's', "PATH", 0, "the daemon's socket (else PROBED_SOCKET, else its usual place)")                                  \
+    X(POLICY, "policy", 'p', "NAME", TAKES_POLICY, "rank by this policy (else the daemon's default)")                                      \
+    X(JSON, "json", 'j', NULL, 0, "print JSON")                                                                                            \
+    X(TSV, "tsv", 't', NULL, 0, "print tab separated lines")                                                                               \
+    X(OUTPUT, "output", 'o', "FORM", TAKES_OUTPUT, "of best: url, platform, env or json")                                                  \
+    X(FOR, "for", 'f', "DURATION", TAKES_FOR, "how long it holds (2h), or how long to watch")                                              \
+    X(REASON, "reason", 'r', "TEXT", TAKES_REASON, "why, for those who see it later")                                                      \
+    X(COUNT, "count", 'n', "N", TAKES_COUNT, "end after N tables")                                                                         \
+    X(TIMEOUT, "timeout", 'T', "DURATION", 0, "how long to wait for an answer (10s)")                                                      \
+    X(NO_COLOR, "no-color", 'C', NULL, 0, "no colours (also by NO_COLOR; there are none but on a terminal)")                               \
+    X(HELP, "help", 'h', NULL, 0, "help, also after a verb")                                                                               \
     X(VERSION, "version", 'V', NULL, 0, "the version of routectl")
 
 struct verb {
@@ -52,13 +53,13 @@ static enum exit_code verb_help(const struct command *command, struct writer *w)
 static enum exit_code verb_version(const struct command *command, struct writer *w);
 
 static const struct verb verbs[] = {
-#define X(function, name, arguments, fewest, most, takes, about) { verb_##function, name, arguments, fewest, most, takes, about },
+#define X(function, name, arguments, fewest, most, takes, about) {verb_##function, name, arguments, fewest, most, takes, about},
     VERB_TABLE(X)
 #undef X
 };
 
 static const struct option_word options[] = {
-#define X(id, name, letter, argument, takes, about) { name, letter, argument, takes, about },
+#define X(id, name, letter, argument, takes, about) {name, letter, argument, takes, about},
     OPTION_TABLE(X)
 #undef X
 };
@@ -87,35 +88,31 @@ static void complain_verb(const char *name)
 /* --- help ------------------------------------------------------------------------------------------------------------- */
 
 static const struct column help_verbs[] = {
-    { .key = "verb" },
-    { .key = "arguments" },
-    { .title = "" },
-    { .key = "about", .title = "", .wrap = true },
+    {.key = "verb"},
+    {.key = "arguments"},
+    {.title = ""},
+    {.key = "about", .title = "", .wrap = true},
 };
 static const struct column help_options[] = {
-    { .key = "option" },
-    { .key = "letter" },
-    { .key = "argument" },
-    { .title = "" },
-    { .key = "about", .title = "", .wrap = true },
+    {.key = "option"}, {.key = "letter"}, {.key = "argument"}, {.title = ""}, {.key = "about", .title = "", .wrap = true},
 };
 
 static void help_write_verb(struct writer *w, const struct verb *verb)
 {
     char shown[CELL_SHOWN_MAX];
     snprintf(shown, sizeof shown, "%s %s", verb->name, verb->arguments);
-    writer_row(w, (struct cell[]){ cell_string(verb->name), cell_string(verb->arguments), cell_string(shown), cell_string(verb->about) });
+    writer_row(w, (struct cell[]){cell_string(verb->name), cell_string(verb->arguments), cell_string(shown), cell_string(verb->about)});
 }
 
 static void help_write_option(struct writer *w, const struct option_word *option)
 {
-    char shown[CELL_SHOWN_MAX], letter[3] = { '-', (char)option->letter, '\0' };
+    char shown[CELL_SHOWN_MAX], letter[3] = {'-', (char)option->letter, '\0'};
     snprintf(shown, sizeof shown, "-%c, --%s%s%s", option->letter, option->name, option->argument ? " " : "",
              option->argument ? option->argument : "");
     char name[CELL_SHOWN_MAX];
     snprintf(name, sizeof name, "--%s", option->name);
-    writer_row(w, (struct cell[]){ cell_string(name), cell_string(letter), cell_string(option->argument), cell_string(shown),
-                                   cell_string(option->about) });
+    writer_row(w, (struct cell[]){cell_string(name), cell_string(letter), cell_string(option->argument), cell_string(shown),
+                                  cell_string(option->about)});
 }
 
 /* verb NULL = all of them. */
@@ -167,14 +164,14 @@ static enum exit_code verb_version(const struct command *command, struct writer 
 
 /* --- the command line ------------------------------------------------------------------------------------------------- */
 
-struct given { /* what of the command line is not yet in struct command */
+struct given {     /* what of the command line is not yet in struct command */
     unsigned seen; /* bit i = options[i] */
     bool json, tsv, no_colour, help, version;
 };
 
 static bool parse_for(usec_t *ret, const char *text, const char *option)
 {
-    struct err err = { "" };
+    struct err err = {""};
     usec_t value = 0;
     if (units_parse_duration(text, &value, &err) < 0 || value <= 0) {
         complain("--%s %s: %s", option, text, err.text[0] ? err.text : "it must be longer than nothing, for example 30s or 2h");
@@ -253,13 +250,14 @@ static void complain_option(const char *word)
 /* Options into command and given, verb and arguments into command; argv is permuted. */
 static bool parse_options(int argc, char **argv, struct command *command, struct given *given)
 {
-    struct option words[ARRAY_LEN(options) + 1] = { 0 };
+    struct option words[ARRAY_LEN(options) + 1] = {0};
     char letters[2 * ARRAY_LEN(options) + 2] = ":";
     size_t at = 1;
     int letter;
 
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        words[i] = (struct option){ .name = options[i].name, .has_arg = options[i].argument ? required_argument : no_argument, .val = options[i].letter };
+        words[i] = (struct option){
+            .name = options[i].name, .has_arg = options[i].argument ? required_argument : no_argument, .val = options[i].letter};
         letters[at++] = (char)options[i].letter;
         if (options[i].argument)
             letters[at++] = ':';
@@ -271,7 +269,7 @@ static bool parse_options(int argc, char **argv, struct command *command, struct
             return false;
         }
         if (letter == '?') {
-            char one[3] = { '-', (char)optopt, '\0' };
+            char one[3] = {'-', (char)optopt, '\0'};
             bool is_long = strncmp(argv[optind - 1], "--", 2) == 0;
             if (is_long && optopt)
                 complain("%s takes no value", argv[optind - 1]);
@@ -333,7 +331,7 @@ static void choose_form(struct command *command, const struct given *given)
 static enum exit_code run(const struct verb *verb, struct command *command)
 {
     struct writer *w = writer_new(&(struct writer_setup){
-        .form = command->form, .colour = command->colour, .indented = command->terminal, .columns = command->columns });
+        .form = command->form, .colour = command->colour, .indented = command->terminal, .columns = command->columns});
     enum exit_code code = verb->run(command, w);
     int error = writer_flush(w, STDOUT_FILENO);
     writer_free(w);
@@ -347,8 +345,8 @@ static enum exit_code run(const struct verb *verb, struct command *command)
 int main(int argc, char **argv)
 {
     const char *socket = getenv("PROBED_SOCKET");
-    struct command command = { .socket = socket && socket[0] ? socket : CLIENT_SOCKET_DEFAULT, .timeout = TIMEOUT_DEFAULT };
-    struct given given = { 0 };
+    struct command command = {.socket = socket && socket[0] ? socket : CLIENT_SOCKET_DEFAULT, .timeout = TIMEOUT_DEFAULT};
+    struct given given = {0};
 
     if (!parse_options(argc, argv, &command, &given))
         return EXIT_USAGE;

@@ -1,5 +1,5 @@
-/* A sorted array of (model, platform, rank), made anew from each table and compared with the one before: n log n, and nothing to keep in step.
- * A route that was not there before has not moved. A mark lives on through tables that change nothing for its route. */
+/* A sorted array of (model, platform, rank), made anew from each table and compared with the one before: n log n, and nothing to keep in
+ * step. A route that was not there before has not moved. A mark lives on through tables that change nothing for its route. */
 #include "routectl/moves.h"
 
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 struct move {
     char *model, *platform;
     uint32_t rank;
-    int by;      /* ranks risen at `at` */
-    usec_t at;   /* 0 = never moved */
+    int by;    /* ranks risen at `at` */
+    usec_t at; /* 0 = never moved */
 };
 
 struct moves {
@@ -19,7 +19,10 @@ struct moves {
     size_t len;
 };
 
-struct moves *moves_new(void) { return alloc_zero(1, sizeof(struct moves)); }
+struct moves *moves_new(void)
+{
+    return alloc_zero(1, sizeof(struct moves));
+}
 
 static void clear(struct moves *moves)
 {
@@ -28,7 +31,7 @@ static void clear(struct moves *moves)
         free(moves->moves[i].platform);
     }
     free(moves->moves);
-    *moves = (struct moves){ 0 };
+    *moves = (struct moves){0};
 }
 
 struct moves *moves_free(struct moves *moves)
@@ -48,13 +51,13 @@ static int compare(const void *a, const void *b)
 
 static const struct move *find(const struct moves *moves, char *model, char *platform)
 {
-    struct move key = { .model = model, .platform = platform };
+    struct move key = {.model = model, .platform = platform};
     return moves->len > 0 ? bsearch(&key, moves->moves, moves->len, sizeof key, compare) : NULL;
 }
 
 void moves_learn(struct moves *moves, const struct table *table, usec_t now)
 {
-    struct moves next = { 0 };
+    struct moves next = {0};
     const struct table_policy *policy = table->len > 0 ? &table->policies[0] : NULL;
     size_t size = 0;
 
@@ -65,9 +68,9 @@ void moves_learn(struct moves *moves, const struct table *table, usec_t now)
         const struct ranking *ranking = policy->rankings[m];
         for (size_t i = 0; i < ranking->len; i++) {
             struct move *move = &next.moves[next.len++];
-            *move = (struct move){ .model = alloc_string(ranking->model),
-                                   .platform = alloc_string(ranking->rows[i].facts->platform),
-                                   .rank = ranking->rows[i].rank };
+            *move = (struct move){.model = alloc_string(ranking->model),
+                                  .platform = alloc_string(ranking->rows[i].facts->platform),
+                                  .rank = ranking->rows[i].rank};
             const struct move *before = find(moves, move->model, move->platform);
             if (!before)
                 continue;

@@ -1,4 +1,5 @@
-/* routectl probe PLATFORM[/MODEL]: an extra probe as soon as the caps and the budget allow. What comes of it is seen in explain and watch. */
+/* routectl probe PLATFORM[/MODEL]: an extra probe as soon as the caps and the budget allow. What comes of it is seen in explain and watch.
+ */
 #include "routectl/fetch.h"
 
 enum exit_code verb_probe(const struct command *command, struct writer *w)

@@ -1,7 +1,7 @@
 /* Rows of the ranked table as cells, and which columns a narrow window can do without.
  *
- * 80 columns hold rank, platform, state, share, first token, availability and both prices with the reason; 200 hold everything. A fee a call that no route
- * has, or what nobody knows, still has its column in JSON and TSV: only people are spared. */
+ * 80 columns hold rank, platform, state, share, first token, availability and both prices with the reason; 200 hold everything. A fee a
+ * call that no route has, or what nobody knows, still has its column in JSON and TSV: only people are spared. */
 #include "routectl/ranked.h"
 
 #include <stdio.h>
@@ -10,44 +10,72 @@
 #include "routectl/figures.h"
 
 enum {
-    COL_GENERATION, COL_RANK, COL_MOVE, COL_PLATFORM, COL_STATE, COL_SHARE, COL_SCORE, COL_TTFT, COL_TTFT_P95, COL_TOTAL, COL_SPEED, COL_AVAILABILITY,
-    COL_LOW, COL_INPUT, COL_OUTPUT, COL_CALL, COL_COST, COL_SAMPLES, COL_AGE, COL_LEVEL, COL_REASON, COL_UPSTREAM, COL_DIALECT, COL_ENDPOINT,
-    COL_FLAGS, COL_SLOTS, COL_STALE, COL_COUNT
+    COL_GENERATION,
+    COL_RANK,
+    COL_MOVE,
+    COL_PLATFORM,
+    COL_STATE,
+    COL_SHARE,
+    COL_SCORE,
+    COL_TTFT,
+    COL_TTFT_P95,
+    COL_TOTAL,
+    COL_SPEED,
+    COL_AVAILABILITY,
+    COL_LOW,
+    COL_INPUT,
+    COL_OUTPUT,
+    COL_CALL,
+    COL_COST,
+    COL_SAMPLES,
+    COL_AGE,
+    COL_LEVEL,
+    COL_REASON,
+    COL_UPSTREAM,
+    COL_DIALECT,
+    COL_ENDPOINT,
+    COL_FLAGS,
+    COL_SLOTS,
+    COL_STALE,
+    COL_COUNT
 };
 
 static const struct column all_columns[COL_COUNT] = {
-    [COL_GENERATION] = { .key = "generation" },
-    [COL_RANK] = { .key = "rank", .title = "#", .right = true },
-    [COL_MOVE] = { .key = "moved", .title = "" },
-    [COL_PLATFORM] = { .key = "platform", .title = "PLATFORM", .least = 10 },
-    [COL_STATE] = { .key = "state", .title = "STATE" },
-    [COL_SHARE] = { .key = "weight", .title = "SHARE", .right = true, .drop = 1 },
-    [COL_SCORE] = { .key = "score", .title = "SCORE", .right = true, .drop = 6 },
-    [COL_TTFT] = { .key = "ttft_ms", .title = "TTFT", .right = true },
-    [COL_TTFT_P95] = { .key = "ttft_p95_ms", .title = "P95", .right = true, .drop = 7 },
-    [COL_TOTAL] = { .key = "total_ms", .title = "TOTAL", .right = true, .drop = 13 },
-    [COL_SPEED] = { .key = "tokens_per_s", .title = "TOK/S", .right = true, .drop = 12 },
-    [COL_AVAILABILITY] = { .key = "availability", .title = "AVAIL", .right = true, .drop = 3 },
-    [COL_LOW] = { .key = "availability_low", .title = "AT LEAST", .right = true, .drop = 14 },
-    [COL_INPUT] = { .key = "price_input", .title = "IN/1M", .right = true, .drop = 4 },
-    [COL_OUTPUT] = { .key = "price_output", .title = "OUT/1M", .right = true, .drop = 4 },
-    [COL_CALL] = { .key = "price_call" },
-    [COL_COST] = { .key = "cost" },
-    [COL_SAMPLES] = { .key = "samples", .title = "N", .right = true, .drop = 9 },
-    [COL_AGE] = { .key = "sampled_at", .title = "AGE", .right = true, .drop = 8 },
-    [COL_LEVEL] = { .key = "level", .title = "PROBED", .drop = 11 },
-    [COL_REASON] = { .key = "reason", .title = "WHY", .drop = 2, .least = 8 },
-    [COL_UPSTREAM] = { .key = "upstream_model", .title = "NAME THERE", .drop = 15, .least = 12 },
-    [COL_DIALECT] = { .key = "dialect" },
-    [COL_ENDPOINT] = { .key = "endpoint", .title = "ENDPOINT", .drop = 16, .least = 16 },
-    [COL_FLAGS] = { .key = "flags" },
-    [COL_SLOTS] = { .key = "slots" },
-    [COL_STALE] = { .key = "stale_at" },
+    [COL_GENERATION] = {.key = "generation"},
+    [COL_RANK] = {.key = "rank", .title = "#", .right = true},
+    [COL_MOVE] = {.key = "moved", .title = ""},
+    [COL_PLATFORM] = {.key = "platform", .title = "PLATFORM", .least = 10},
+    [COL_STATE] = {.key = "state", .title = "STATE"},
+    [COL_SHARE] = {.key = "weight", .title = "SHARE", .right = true, .drop = 1},
+    [COL_SCORE] = {.key = "score", .title = "SCORE", .right = true, .drop = 6},
+    [COL_TTFT] = {.key = "ttft_ms", .title = "TTFT", .right = true},
+    [COL_TTFT_P95] = {.key = "ttft_p95_ms", .title = "P95", .right = true, .drop = 7},
+    [COL_TOTAL] = {.key = "total_ms", .title = "TOTAL", .right = true, .drop = 13},
+    [COL_SPEED] = {.key = "tokens_per_s", .title = "TOK/S", .right = true, .drop = 12},
+    [COL_AVAILABILITY] = {.key = "availability", .title = "AVAIL", .right = true, .drop = 3},
+    [COL_LOW] = {.key = "availability_low", .title = "AT LEAST", .right = true, .drop = 14},
+    [COL_INPUT] = {.key = "price_input", .title = "IN/1M", .right = true, .drop = 4},
+    [COL_OUTPUT] = {.key = "price_output", .title = "OUT/1M", .right = true, .drop = 4},
+    [COL_CALL] = {.key = "price_call"},
+    [COL_COST] = {.key = "cost"},
+    [COL_SAMPLES] = {.key = "samples", .title = "N", .right = true, .drop = 9},
+    [COL_AGE] = {.key = "sampled_at", .title = "AGE", .right = true, .drop = 8},
+    [COL_LEVEL] = {.key = "level", .title = "PROBED", .drop = 11},
+    [COL_REASON] = {.key = "reason", .title = "WHY", .drop = 2, .least = 8},
+    [COL_UPSTREAM] = {.key = "upstream_model", .title = "NAME THERE", .drop = 15, .least = 12},
+    [COL_DIALECT] = {.key = "dialect"},
+    [COL_ENDPOINT] = {.key = "endpoint", .title = "ENDPOINT", .drop = 16, .least = 16},
+    [COL_FLAGS] = {.key = "flags"},
+    [COL_SLOTS] = {.key = "slots"},
+    [COL_STALE] = {.key = "stale_at"},
 };
 
-static const struct { uint16_t flag; const char *name; } flag_names[] = {
-    { ROW_PROVISIONAL, "provisional" }, { ROW_UNSCORABLE, "unscorable" }, { ROW_RESTORED, "restored" }, { ROW_PANIC, "panic" },
-    { ROW_PINNED, "pinned" }, { ROW_PRICE_UNKNOWN, "price_unknown" }, { ROW_PROBATION, "probation" }, { ROW_STANDBY, "standby" },
+static const struct {
+    uint16_t flag;
+    const char *name;
+} flag_names[] = {
+    {ROW_PROVISIONAL, "provisional"}, {ROW_UNSCORABLE, "unscorable"},       {ROW_RESTORED, "restored"},   {ROW_PANIC, "panic"},
+    {ROW_PINNED, "pinned"},           {ROW_PRICE_UNKNOWN, "price_unknown"}, {ROW_PROBATION, "probation"}, {ROW_STANDBY, "standby"},
 };
 
 static void add_flags(struct buf *ret, uint16_t flags)
@@ -61,11 +89,15 @@ static void add_flags(struct buf *ret, uint16_t flags)
 /* The reason, and of the flags those that say more than it does. */
 static void add_why(struct buf *ret, const struct table_row *row)
 {
-    static const struct { uint16_t flag; enum route_reason said_by; const char *text; } more[] = {
-        { ROW_PINNED, REASON_PINNED, "pinned" },         { ROW_PANIC, REASON_PANIC, "panic" },
-        { ROW_PROBATION, REASON_PROBATION, "probation" }, { ROW_PROVISIONAL, REASON_PROVISIONAL, "few samples" },
-        { ROW_UNSCORABLE, REASON_COUNT, "unscorable" },  { ROW_PRICE_UNKNOWN, REASON_COUNT, "no price" },
-        { ROW_RESTORED, REASON_COUNT, "restored" },
+    static const struct {
+        uint16_t flag;
+        enum route_reason said_by;
+        const char *text;
+    } more[] = {
+        {ROW_PINNED, REASON_PINNED, "pinned"},          {ROW_PANIC, REASON_PANIC, "panic"},
+        {ROW_PROBATION, REASON_PROBATION, "probation"}, {ROW_PROVISIONAL, REASON_PROVISIONAL, "few samples"},
+        {ROW_UNSCORABLE, REASON_COUNT, "unscorable"},   {ROW_PRICE_UNKNOWN, REASON_COUNT, "no price"},
+        {ROW_RESTORED, REASON_COUNT, "restored"},
     };
     buf_add_str(ret, row->reason == REASON_DEARER ? "behind" : route_reason_name(row->reason));
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
@@ -98,8 +130,9 @@ static void fill_row(struct cell *cells, const struct ranked_view *view, const s
     cells[COL_TTFT] = figure_msec(row->ttft_p50);
     cells[COL_TTFT_P95] = figure_msec(row->ttft_p95);
     cells[COL_TOTAL] = figure_msec(row->total_p50);
-    cells[COL_SPEED] = row->tokens_per_s > 0 ? cell_shown((struct cell){ .kind = CELL_NUMBER, .number = row->tokens_per_s }, "%.0f", row->tokens_per_s)
-                                             : cell_unknown();
+    cells[COL_SPEED] = row->tokens_per_s > 0
+                           ? cell_shown((struct cell){.kind = CELL_NUMBER, .number = row->tokens_per_s}, "%.0f", row->tokens_per_s)
+                           : cell_unknown();
     cells[COL_AVAILABILITY] = figure_ratio(row->availability);
     cells[COL_LOW] = figure_ratio(row->availability_low);
     cells[COL_INPUT] = figure_price(row->price_input, currency);
@@ -116,8 +149,8 @@ static void fill_row(struct cell *cells, const struct ranked_view *view, const s
     cells[COL_STALE] = figure_age(row->stale_at, view->now);
 }
 
-static void write_row(const struct ranked_view *view, struct writer *w, const int *index, size_t len,
-                      const struct ranking *ranking, const struct table_row *row)
+static void write_row(const struct ranked_view *view, struct writer *w, const int *index, size_t len, const struct ranking *ranking,
+                      const struct table_row *row)
 {
     struct cell all[COL_COUNT], cells[COL_COUNT];
     struct buf why CLEANUP(buf_done) = BUF_INIT;
@@ -160,7 +193,10 @@ static enum style add_beside(struct buf *ret, const struct ranking *ranking, siz
     return style;
 }
 
-static size_t shown_of(const struct ranking *ranking, size_t most) { return most > 0 && most < ranking->len ? most : ranking->len; }
+static size_t shown_of(const struct ranking *ranking, size_t most)
+{
+    return most > 0 && most < ranking->len ? most : ranking->len;
+}
 
 bool ranked_write(const struct ranked_view *view, struct writer *w)
 {

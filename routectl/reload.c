@@ -23,8 +23,7 @@ static void write_messages(const cJSON *messages, struct writer *w)
         }
         return;
     }
-    cJSON_ArrayForEach (item, messages)
-        write_messages(item, w);
+    cJSON_ArrayForEach(item, messages) write_messages(item, w);
 }
 
 enum exit_code verb_reload(const struct command *command, struct writer *w)

@@ -7,7 +7,7 @@ enum exit_code verb_routes(const struct command *command, struct writer *w)
     struct buf target CLEANUP(buf_done) = BUF_INIT;
     struct buf head CLEANUP(buf_done) = BUF_INIT;
     struct fetched answer CLEANUP(fetched_done) = FETCHED_INIT;
-    struct err err = { "" };
+    struct err err = {""};
 
     buf_add_str(&target, "/v1/routes");
     fetch_query(&target, "policy", command->policy);
@@ -24,7 +24,7 @@ enum exit_code verb_routes(const struct command *command, struct writer *w)
     bool bad = ranked_head(&head, table, fetch_now());
     if (writer_form(w) == WRITER_TEXT)
         writer_note(w, bad ? STYLE_BAD : STYLE_DIM, "%s", buf_str(&head));
-    bool usable = ranked_write(&(struct ranked_view){ .table = table, .now = fetch_now() }, w);
+    bool usable = ranked_write(&(struct ranked_view){.table = table, .now = fetch_now()}, w);
     table_unref(table);
     if (!usable)
         complain("there is no usable route%s%s", command->args_len > 0 ? " for " : "", command->args_len > 0 ? command->args[0] : "");

@@ -1,7 +1,8 @@
-/* Escape sequences of every terminal since the VT100, and nothing else: home, clear to the end of the line, clear below, hide and show the cursor.
+/* Escape sequences of every terminal since the VT100, and nothing else: home, clear to the end of the line, clear below, hide and show the
+ * cursor.
  *
- * A frame is drawn over the old one line by line and never cleared first, so that nothing flickers; autowrap is off meanwhile, so that a line that is
- * too long after all is cut and does not push the others down. */
+ * A frame is drawn over the old one line by line and never cleared first, so that nothing flickers; autowrap is off meanwhile, so that a
+ * line that is too long after all is cut and does not push the others down. */
 #include "routectl/screen.h"
 
 #include <errno.h>

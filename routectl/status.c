@@ -29,7 +29,8 @@ static char *amount(char *buf, size_t size, const cJSON *json, const char *path,
 static void write_daemon(struct overview *o, bool stale)
 {
     char span[32], lease[32];
-    usec_t started = field_time(o->json, "started_at"), published = field_time(o->json, "published_at"), until = field_time(o->json, "valid_until");
+    usec_t started = field_time(o->json, "started_at"), published = field_time(o->json, "published_at"),
+           until = field_time(o->json, "valid_until");
     const char *version = json_string(o->json, "version"), *vantage = json_string(o->json, "vantage");
     const char *error = json_string(o->json, "config.error");
     const char *file = json_string(o->json, "config.file");
@@ -42,21 +43,27 @@ static void write_daemon(struct overview *o, bool stale)
     writer_fact(o->w, "vantage", NULL, cell_string(vantage));
     writer_fact(o->w, "generation", NULL, cell_integer(field_count(o->json, "generation")));
     writer_fact(o->w, "stale", NULL, cell_bool(stale));
-    buf_printf(&text, "generation %lld, %s old, ", (long long)field_count(o->json, "generation"), figure_span(span, sizeof span, o->now - published));
+    buf_printf(&text, "generation %lld, %s old, ", (long long)field_count(o->json, "generation"),
+               figure_span(span, sizeof span, o->now - published));
     if (stale)
         buf_printf(&text, "STALE: its lease ran out %s ago", figure_span(lease, sizeof lease, o->now - until));
     else
         buf_printf(&text, "good for another %s", figure_span(lease, sizeof lease, until - o->now));
     bool flagged = false;
-    cJSON_ArrayForEach (flag, json_at(o->json, "flags")) {
+    cJSON_ArrayForEach(flag, json_at(o->json, "flags"))
+    {
         const char *name = cJSON_GetStringValue(flag);
         flagged = true;
-        buf_printf(&text, "; %s", !name ? "?" : strcmp(name, "local") == 0 ? "our own network is at fault, verdicts are frozen"
-                                            : strcmp(name, "restored") == 0 ? "restored from before the restart" : name);
+        buf_printf(&text, "; %s",
+                   !name                           ? "?"
+                   : strcmp(name, "local") == 0    ? "our own network is at fault, verdicts are frozen"
+                   : strcmp(name, "restored") == 0 ? "restored from before the restart"
+                                                   : name);
     }
     writer_fact(o->w, NULL, "table", cell_styled(cell_string(buf_str(&text)), stale ? STYLE_BAD : flagged ? STYLE_WARN : STYLE_PLAIN));
     buf_clear(&text);
-    buf_printf(&text, "%s, read %s ago", file ? file : "?", figure_span(span, sizeof span, o->now - field_time(o->json, "config.loaded_at")));
+    buf_printf(&text, "%s, read %s ago", file ? file : "?",
+               figure_span(span, sizeof span, o->now - field_time(o->json, "config.loaded_at")));
     if (error)
         buf_printf(&text, "; the newer one was REFUSED: %s", error);
     writer_fact(o->w, NULL, "configuration", cell_styled(cell_string(buf_str(&text)), error ? STYLE_BAD : STYLE_PLAIN));
@@ -64,7 +71,7 @@ static void write_daemon(struct overview *o, bool stale)
 
 static void write_routes(struct overview *o)
 {
-    static const char *const states[] = { "up", "degraded", "limited", "new", "down", "unusable", "missing", "drained" };
+    static const char *const states[] = {"up", "degraded", "limited", "new", "down", "unusable", "missing", "drained"};
     struct buf text CLEANUP(buf_done) = BUF_INIT;
     enum style style = STYLE_PLAIN;
 
@@ -92,14 +99,16 @@ static void write_work(struct overview *o)
 
     amount(spent, sizeof spent, o->json, "budget.spent", o->currency);
     if (limited)
-        buf_printf(&text, "%s of %s a day spent, %s left%s", spent, amount(limit, sizeof limit, o->json, "budget.limit_per_day", o->currency),
+        buf_printf(&text, "%s of %s a day spent, %s left%s", spent,
+                   amount(limit, sizeof limit, o->json, "budget.limit_per_day", o->currency),
                    amount(left, sizeof left, o->json, "budget.left", o->currency), empty ? ": no paid probes for now" : "");
     else
         buf_printf(&text, "%s spent in 24 hours, no limit", spent);
     writer_fact(o->w, NULL, "budget", cell_styled(cell_string(buf_str(&text)), empty ? STYLE_WARN : STYLE_PLAIN));
     buf_clear(&text);
-    buf_printf(&text, "%lld in flight, %lld queued; sent", (long long)field_count(o->json, "probes.in_flight"), (long long)field_count(o->json, "probes.queued"));
-    static const char *const kinds[] = { "reach", "models", "chat" };
+    buf_printf(&text, "%lld in flight, %lld queued; sent", (long long)field_count(o->json, "probes.in_flight"),
+               (long long)field_count(o->json, "probes.queued"));
+    static const char *const kinds[] = {"reach", "models", "chat"};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         char path[48];
         snprintf(path, sizeof path, "probes.sent.%s", kinds[i]);
@@ -133,7 +142,8 @@ static void add_endpoints(struct buf *ret, const cJSON *platform)
 {
     const cJSON *endpoint, *list = json_at(platform, "endpoints");
     int up = 0, down = 0;
-    cJSON_ArrayForEach (endpoint, list) {
+    cJSON_ArrayForEach(endpoint, list)
+    {
         bool works;
         if (!json_string(endpoint, "outcome") || !json_bool(endpoint, "up", &works))
             continue; /* not probed yet */
@@ -167,56 +177,56 @@ static void write_platform(struct overview *o, const cJSON *platform)
     field_tags(&tags, json_at(platform, "tags"));
     add_endpoints(&endpoints, platform);
     struct cell ratio = cell_shown(cell_integer(up), "%lld/%lld", (long long)up, (long long)routes);
-    writer_row(o->w, (struct cell[]){
-        cell_string(json_string(platform, "platform")),
-        cell_string(json_string(platform, "title")),
-        cell_styled(cell_string(level), level && strcmp(level, "chat") == 0 ? STYLE_GOOD : STYLE_WARN),
-        cell_styled(ratio, up == routes ? STYLE_PLAIN : STYLE_WARN),
-        cell_integer(routes),
-        json_number(platform, "spent", &spent) ? figure_money((int64_t)llround(spent * 1e12), o->currency) : cell_unknown(),
-        cell_string(key),
-        cell_bool(has_key),
-        cell_string(buf_str(&endpoints)),
-        tags.len > 0 ? cell_string(buf_str(&tags)) : cell_unknown(),
-        cell_styled(cell_string(why.len > 0 ? buf_str(&why) : ""), STYLE_DIM),
-    });
+    writer_row(o->w,
+               (struct cell[]){
+                   cell_string(json_string(platform, "platform")),
+                   cell_string(json_string(platform, "title")),
+                   cell_styled(cell_string(level), level && strcmp(level, "chat") == 0 ? STYLE_GOOD : STYLE_WARN),
+                   cell_styled(ratio, up == routes ? STYLE_PLAIN : STYLE_WARN),
+                   cell_integer(routes),
+                   json_number(platform, "spent", &spent) ? figure_money((int64_t)llround(spent * 1e12), o->currency) : cell_unknown(),
+                   cell_string(key),
+                   cell_bool(has_key),
+                   cell_string(buf_str(&endpoints)),
+                   tags.len > 0 ? cell_string(buf_str(&tags)) : cell_unknown(),
+                   cell_styled(cell_string(why.len > 0 ? buf_str(&why) : ""), STYLE_DIM),
+               });
 }
 
 static void write_platforms(struct overview *o)
 {
     static const struct column columns[] = {
-        { .key = "platform", .title = "PLATFORM", .least = 10 },
-        { .key = "title", .title = "NAME", .drop = 3, .least = 8 },
-        { .key = "level", .title = "PROBED" },
-        { .key = "up", .title = "UP", .right = true },
-        { .key = "routes" },
-        { .key = "spent", .title = "SPENT", .right = true, .drop = 1 },
-        { .key = "key", .title = "KEY", .drop = 5, .least = 12 },
-        { .key = "has_key" },
-        { .key = "endpoint", .title = "ENDPOINT", .drop = 4, .least = 24 },
-        { .key = "tags", .title = "TAGS", .drop = 6, .least = 8 },
-        { .key = "why", .title = "WHY", .wrap = true },
+        {.key = "platform", .title = "PLATFORM", .least = 10},
+        {.key = "title", .title = "NAME", .drop = 3, .least = 8},
+        {.key = "level", .title = "PROBED"},
+        {.key = "up", .title = "UP", .right = true},
+        {.key = "routes"},
+        {.key = "spent", .title = "SPENT", .right = true, .drop = 1},
+        {.key = "key", .title = "KEY", .drop = 5, .least = 12},
+        {.key = "has_key"},
+        {.key = "endpoint", .title = "ENDPOINT", .drop = 4, .least = 24},
+        {.key = "tags", .title = "TAGS", .drop = 6, .least = 8},
+        {.key = "why", .title = "WHY", .wrap = true},
     };
     const cJSON *platform;
 
     writer_heading(o->w, "Platforms");
     writer_table(o->w, "platforms", columns, ARRAY_LEN(columns));
-    cJSON_ArrayForEach (platform, json_at(o->json, "platforms"))
-        write_platform(o, platform);
+    cJSON_ArrayForEach(platform, json_at(o->json, "platforms")) write_platform(o, platform);
     writer_table_end(o->w);
 }
 
 static void write_overrides(struct overview *o)
 {
     static const struct column columns[] = {
-        { .key = "action", .title = "ACTION" },
-        { .key = "platform" },
-        { .key = "model" },
-        { .title = "ON", .least = 16 },
-        { .key = "expires_at", .title = "ENDS IN", .right = true },
-        { .key = "made_at", .title = "SINCE", .right = true, .drop = 1 },
-        { .key = "by", .title = "BY", .drop = 2 },
-        { .key = "reason", .title = "REASON", .wrap = true },
+        {.key = "action", .title = "ACTION"},
+        {.key = "platform"},
+        {.key = "model"},
+        {.title = "ON", .least = 16},
+        {.key = "expires_at", .title = "ENDS IN", .right = true},
+        {.key = "made_at", .title = "SINCE", .right = true, .drop = 1},
+        {.key = "by", .title = "BY", .drop = 2},
+        {.key = "reason", .title = "REASON", .wrap = true},
     };
     const cJSON *item, *list = json_at(o->json, "overrides");
 
@@ -224,17 +234,18 @@ static void write_overrides(struct overview *o)
         return;
     writer_heading(o->w, "Overrides");
     writer_table(o->w, "overrides", columns, ARRAY_LEN(columns));
-    cJSON_ArrayForEach (item, list) {
+    cJSON_ArrayForEach(item, list)
+    {
         const char *platform = json_string(item, "platform"), *model = json_string(item, "model");
         char *on CLEANUP(alloc_freep) = alloc_printf("%s%s%s", platform ? platform : "?", model && model[0] ? "/" : "", model ? model : "");
         usec_t expires = field_time(item, "expires_at");
         char span[32];
-        struct cell ends = expires > 0 ? cell_shown((struct cell){ .kind = CELL_NUMBER, .number = (double)expires / 1e6 }, "%s",
+        struct cell ends = expires > 0 ? cell_shown((struct cell){.kind = CELL_NUMBER, .number = (double)expires / 1e6}, "%s",
                                                     figure_span(span, sizeof span, expires - o->now))
                                        : cell_shown(cell_unknown(), "never");
-        writer_row(o->w, (struct cell[]){ cell_styled(cell_string(json_string(item, "action")), STYLE_WARN), cell_string(platform),
-                                          cell_string(model), cell_string(on), ends, figure_age(field_time(item, "made_at"), o->now),
-                                          cell_string(json_string(item, "by")), cell_string(json_string(item, "reason")) });
+        writer_row(o->w, (struct cell[]){cell_styled(cell_string(json_string(item, "action")), STYLE_WARN), cell_string(platform),
+                                         cell_string(model), cell_string(on), ends, figure_age(field_time(item, "made_at"), o->now),
+                                         cell_string(json_string(item, "by")), cell_string(json_string(item, "reason"))});
     }
     writer_table_end(o->w);
 }
@@ -242,21 +253,23 @@ static void write_overrides(struct overview *o)
 static void write_policies(struct overview *o)
 {
     static const struct column columns[] = {
-        { .key = "policy", .title = "" },
-        { .key = "about", .title = "", .wrap = true },
+        {.key = "policy", .title = ""},
+        {.key = "about", .title = "", .wrap = true},
     };
     const char *usual = json_string(o->json, "default_policy");
     const cJSON *policy;
 
     writer_heading(o->w, "Policies");
     writer_table(o->w, "policies", columns, ARRAY_LEN(columns));
-    cJSON_ArrayForEach (policy, json_at(o->json, "policies")) {
+    cJSON_ArrayForEach(policy, json_at(o->json, "policies"))
+    {
         const char *name = json_string(policy, "policy");
         bool is_usual = usual && name && strcmp(usual, name) == 0;
         struct cell cell = cell_string(name);
         if (is_usual)
             cell = cell_shown(cell, "%.50s *", name);
-        writer_row(o->w, (struct cell[]){ cell_styled(cell, is_usual ? STYLE_BOLD : STYLE_PLAIN), cell_string(json_string(policy, "about")) });
+        writer_row(o->w,
+                   (struct cell[]){cell_styled(cell, is_usual ? STYLE_BOLD : STYLE_PLAIN), cell_string(json_string(policy, "about"))});
     }
     writer_table_end(o->w);
 }
@@ -268,7 +281,8 @@ enum exit_code verb_status(const struct command *command, struct writer *w)
     if (code != EXIT_OK)
         return code;
 
-    struct overview o = { .command = command, .json = answer.json, .w = w, .now = fetch_now(), .currency = json_string(answer.json, "currency") };
+    struct overview o = {
+        .command = command, .json = answer.json, .w = w, .now = fetch_now(), .currency = json_string(answer.json, "currency")};
     bool stale = answer.stale;
     if (json_bool(answer.json, "stale", &stale) && stale && !answer.stale) {
         answer.stale = true; /* it says so itself */

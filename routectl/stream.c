@@ -1,7 +1,8 @@
-/* Two parties and one mailbox. The reader thread is in client_watch, or waiting out the back-off; the caller polls an eventfd and takes what is in the mailbox.
+/* Two parties and one mailbox. The reader thread is in client_watch, or waiting out the back-off; the caller polls an eventfd and takes
+ * what is in the mailbox.
  *
- * Ends by a flag and a signal: the thread has SIGUSR1 unblocked with a handler that does nothing, so that its poll returns -EINTR wherever it is.
- * The last event's id goes with each new attempt: a daemon whose table is still that one sends nothing twice. */
+ * Ends by a flag and a signal: the thread has SIGUSR1 unblocked with a handler that does nothing, so that its poll returns -EINTR wherever
+ * it is. The last event's id goes with each new attempt: a daemon whose table is still that one sends nothing twice. */
 #include "routectl/stream.h"
 
 #include <errno.h>
@@ -20,19 +21,19 @@
 #include "shared/client.h"
 
 /* The daemon comments every 15 s at least: three times that is dead. */
-#define IDLE (45 * USEC_PER_SEC)
+#define IDLE          (45 * USEC_PER_SEC)
 #define BACKOFF_FIRST (250 * USEC_PER_MSEC)
-#define BACKOFF_MOST (5 * USEC_PER_SEC)
-#define ID_MAX 128
+#define BACKOFF_MOST  (5 * USEC_PER_SEC)
+#define ID_MAX        128
 
 struct stream {
     char *socket_path, *target;
     int event_fd;
     pthread_t thread;
     atomic_bool stop;
-    unsigned failures;      /* reader only: attempts since the last event */
-    char last_id[ID_MAX];   /* reader only */
-    pthread_mutex_t lock;   /* for what follows */
+    unsigned failures;    /* reader only: attempts since the last event */
+    char last_id[ID_MAX]; /* reader only */
+    pthread_mutex_t lock; /* for what follows */
     struct stream_news news;
 };
 
@@ -51,7 +52,7 @@ usec_t stream_backoff(unsigned failures)
 
 static void tell(struct stream *stream)
 {
-    ssize_t ignored = write(stream->event_fd, &(uint64_t){ 1 }, sizeof(uint64_t)); /* it can only be full of news already */
+    ssize_t ignored = write(stream->event_fd, &(uint64_t){1}, sizeof(uint64_t)); /* it can only be full of news already */
     (void)ignored;
 }
 
@@ -99,7 +100,7 @@ static void wait_until(struct stream *stream, usec_t at)
 {
     for (usec_t left; !atomic_load(&stream->stop) && (left = at - wall_now()) > 0;) {
         usec_t piece = left < 100 * USEC_PER_MSEC ? left : 100 * USEC_PER_MSEC;
-        nanosleep(&(struct timespec){ .tv_nsec = (long)piece * 1000 }, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = (long)piece * 1000}, NULL);
         if (left > BACKOFF_MOST) /* the clock was set back */
             return;
     }
@@ -110,8 +111,9 @@ static void *reader(void *arg)
     struct stream *stream = arg;
 
     while (!atomic_load(&stream->stop)) {
-        struct err err = { "" };
-        int error = client_watch(stream->socket_path, stream->target, stream->last_id[0] ? stream->last_id : NULL, IDLE, on_event, stream, &err);
+        struct err err = {""};
+        int error =
+            client_watch(stream->socket_path, stream->target, stream->last_id[0] ? stream->last_id : NULL, IDLE, on_event, stream, &err);
         if (atomic_load(&stream->stop))
             break;
         stream->failures++;
@@ -120,7 +122,10 @@ static void *reader(void *arg)
         stream->news.connected = false;
         stream->news.error = error;
         stream->news.retry_at = retry_at;
-        snprintf(stream->news.why, sizeof stream->news.why, "%s", error == 0 ? "the daemon ended the stream" : err.text[0] ? err.text : strerror(-error));
+        snprintf(stream->news.why, sizeof stream->news.why, "%s",
+                 error == 0    ? "the daemon ended the stream"
+                 : err.text[0] ? err.text
+                               : strerror(-error));
         pthread_mutex_unlock(&stream->lock);
         tell(stream);
         wait_until(stream, retry_at);
@@ -128,12 +133,15 @@ static void *reader(void *arg)
     return NULL;
 }
 
-static void on_signal(int number) { (void)number; }
+static void on_signal(int number)
+{
+    (void)number;
+}
 
 static int start_thread(struct stream *stream)
 {
     sigset_t all, before;
-    struct sigaction nothing = { .sa_handler = on_signal };
+    struct sigaction nothing = {.sa_handler = on_signal};
 
     sigaction(SIGUSR1, &nothing, NULL);
     sigfillset(&all);
@@ -192,7 +200,10 @@ struct stream *stream_close(struct stream *stream)
     return NULL;
 }
 
-int stream_fd(const struct stream *stream) { return stream->event_fd; }
+int stream_fd(const struct stream *stream)
+{
+    return stream->event_fd;
+}
 
 void stream_take(struct stream *stream, struct stream_news *ret)
 {

@@ -1,7 +1,7 @@
 /* The daemon's stream of tables, kept up: reconnects with a bounded back-off and holds the newest table for whoever looks.
  *
- * A thread reads, because the client library blocks and the caller has a terminal, signals and a clock to watch. It keeps only the newest table: a slow reader
- * misses tables and never lags behind. */
+ * A thread reads, because the client library blocks and the caller has a terminal, signals and a clock to watch. It keeps only the newest
+ * table: a slow reader misses tables and never lags behind. */
 #ifndef ROUTECTL_STREAM_H
 #define ROUTECTL_STREAM_H
 
@@ -20,11 +20,11 @@ struct stream *stream_close(struct stream *stream); /* ends the thread; NULL is 
 int stream_fd(const struct stream *stream);
 
 struct stream_news {
-    char *table;       /* JSON text, NULL = no new one; caller frees */
-    usec_t lease;      /* end of the lease as last told, wall clock; 0 = not told */
+    char *table;  /* JSON text, NULL = no new one; caller frees */
+    usec_t lease; /* end of the lease as last told, wall clock; 0 = not told */
     bool connected;
-    usec_t retry_at;   /* not connected: when it tries again, wall clock */
-    int error;         /* and why it is not: -errno ... */
+    usec_t retry_at;        /* not connected: when it tries again, wall clock */
+    int error;              /* and why it is not: -errno ... */
     char why[ERR_TEXT_MAX]; /* ... and words */
 };
 void stream_take(struct stream *stream, struct stream_news *ret);

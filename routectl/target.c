@@ -18,7 +18,8 @@ bool target_parse(struct target *ret, const char *text, bool model_wanted)
         return false;
     }
     if (platform_len >= sizeof ret->platform || strlen(model) >= sizeof ret->model) {
-        complain("'%s' is too long for a platform (%zu bytes) or a model (%zu bytes)", text, sizeof ret->platform - 1, sizeof ret->model - 1);
+        complain("'%s' is too long for a platform (%zu bytes) or a model (%zu bytes)", text, sizeof ret->platform - 1,
+                 sizeof ret->model - 1);
         return false;
     }
     memcpy(ret->platform, text, platform_len);

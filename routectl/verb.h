@@ -11,12 +11,12 @@
 #include "shared/units.h"
 
 /* X(ID, number, when) */
-#define EXIT_TABLE(X)                                                     \
-    X(OK, 0, "done")                                                      \
-    X(REFUSED, 1, "the daemon refused, or something needs an operator")   \
-    X(USAGE, 2, "the command line is wrong")                              \
-    X(UNREACHABLE, 3, "the daemon cannot be reached")                     \
-    X(NO_ROUTE, 4, "there is no usable route")                            \
+#define EXIT_TABLE(X)                                                                                                                      \
+    X(OK, 0, "done")                                                                                                                       \
+    X(REFUSED, 1, "the daemon refused, or something needs an operator")                                                                    \
+    X(USAGE, 2, "the command line is wrong")                                                                                               \
+    X(UNREACHABLE, 3, "the daemon cannot be reached")                                                                                      \
+    X(NO_ROUTE, 4, "there is no usable route")                                                                                             \
     X(STALE, 5, "the table is stale: it was shown, but nobody renews it")
 
 enum exit_code {
@@ -34,7 +34,7 @@ struct command {
     size_t args_len;
     const char *socket;
     enum writer_form form;
-    bool terminal;      /* standard output is one */
+    bool terminal; /* standard output is one */
     bool colour;
     size_t columns;     /* of that terminal; 0 = no window */
     usec_t timeout;     /* for one answer */
@@ -46,20 +46,20 @@ struct command {
 };
 
 /* X(function, name, arguments, fewest, most, options, about). The man page must have each of them (tests/lint/routectl-documented). */
-#define VERB_TABLE(X)                                                                                                                    \
-    X(status, "status", "", 0, 0, 0, "how the daemon is: platforms, budget, overrides, loop")                                            \
-    X(routes, "routes", "[MODEL]", 0, 1, TAKES_POLICY, "the ranked routes of one model or of all")                                       \
-    X(best, "best", "MODEL", 1, 1, TAKES_POLICY | TAKES_OUTPUT, "the route to use now")                                                  \
-    X(explain, "explain", "PLATFORM/MODEL", 1, 1, TAKES_POLICY, "why a route stands where it stands")                                    \
-    X(watch, "watch", "[MODEL]", 0, 1, TAKES_POLICY | TAKES_FOR | TAKES_COUNT, "the ranked routes, live")                                \
-    X(check, "check", "[MODEL]...", 0, 64, TAKES_POLICY, "is all well? one line each, for scripts and monitoring")                       \
-    X(compare, "compare", "PLATFORM PLATFORM", 2, 2, TAKES_POLICY, "what switching from one platform to another changes")                \
-    X(override, "drain", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take it out: no requests, probes go on")                   \
-    X(override, "pin", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "put it first for as long as it works")                       \
-    X(override, "enable", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take a drain or a pin back")                              \
-    X(probe, "probe", "PLATFORM[/MODEL]", 1, 1, 0, "probe it now, within the budget")                                                    \
-    X(reload, "reload", "", 0, 0, 0, "read the configuration again")                                                                     \
-    X(help, "help", "[VERB]", 0, 1, 0, "this list, or one verb")                                                                         \
+#define VERB_TABLE(X)                                                                                                                      \
+    X(status, "status", "", 0, 0, 0, "how the daemon is: platforms, budget, overrides, loop")                                              \
+    X(routes, "routes", "[MODEL]", 0, 1, TAKES_POLICY, "the ranked routes of one model or of all")                                         \
+    X(best, "best", "MODEL", 1, 1, TAKES_POLICY | TAKES_OUTPUT, "the route to use now")                                                    \
+    X(explain, "explain", "PLATFORM/MODEL", 1, 1, TAKES_POLICY, "why a route stands where it stands")                                      \
+    X(watch, "watch", "[MODEL]", 0, 1, TAKES_POLICY | TAKES_FOR | TAKES_COUNT, "the ranked routes, live")                                  \
+    X(check, "check", "[MODEL]...", 0, 64, TAKES_POLICY, "is all well? one line each, for scripts and monitoring")                         \
+    X(compare, "compare", "PLATFORM PLATFORM", 2, 2, TAKES_POLICY, "what switching from one platform to another changes")                  \
+    X(override, "drain", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take it out: no requests, probes go on")                     \
+    X(override, "pin", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "put it first for as long as it works")                         \
+    X(override, "enable", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take a drain or a pin back")                                \
+    X(probe, "probe", "PLATFORM[/MODEL]", 1, 1, 0, "probe it now, within the budget")                                                      \
+    X(reload, "reload", "", 0, 0, 0, "read the configuration again")                                                                       \
+    X(help, "help", "[VERB]", 0, 1, 0, "this list, or one verb")                                                                           \
     X(version, "version", "", 0, 0, 0, "the version of routectl")
 
 enum exit_code verb_status(const struct command *command, struct writer *w);

@@ -1,8 +1,9 @@
 /* routectl watch [MODEL]: the ranked table as it changes.
  *
- * On a terminal it is redrawn in place, at each change and once a second for the ages; elsewhere each new table is printed once (one line of JSON, or rows of
- * TSV). When the daemon goes away the last table stays with a note that says so, and the stream is taken up again when it is back.
- * One thread reads the stream (stream.h); this one waits for news, signals and the clock. SIGINT and SIGTERM are the ordinary end. */
+ * On a terminal it is redrawn in place, at each change and once a second for the ages; elsewhere each new table is printed once (one line
+ * of JSON, or rows of TSV). When the daemon goes away the last table stays with a note that says so, and the stream is taken up again when
+ * it is back. One thread reads the stream (stream.h); this one waits for news, signals and the clock. SIGINT and SIGTERM are the ordinary
+ * end. */
 #include "routectl/fetch.h"
 #include "routectl/fields.h"
 #include "routectl/figures.h"
@@ -29,9 +30,9 @@ struct watching {
     struct table *table;     /* the newest; NULL = none yet */
     cJSON *json;
     struct moves *moves;
-    long shown;              /* tables printed or drawn for the first time */
+    long shown; /* tables printed or drawn for the first time */
     bool was_connected, complained;
-    bool headless;           /* TSV: the header has been printed */
+    bool headless; /* TSV: the header has been printed */
     bool over;
     enum exit_code code;
 };
@@ -45,7 +46,10 @@ static usec_t steady_now(void)
 
 /* --- one table as text ------------------------------------------------------------------------------------------------ */
 
-static bool is_stale(const struct watching *watch, usec_t now) { return watch->news.lease > 0 && now > watch->news.lease; }
+static bool is_stale(const struct watching *watch, usec_t now)
+{
+    return watch->news.lease > 0 && now > watch->news.lease;
+}
 
 /* True if there is bad news in it. */
 static bool add_head(struct buf *ret, const struct watching *watch, usec_t now)
@@ -75,7 +79,7 @@ static void write_table(struct watching *watch, struct writer *w, usec_t now)
 {
     struct buf head CLEANUP(buf_done) = BUF_INIT;
     bool text = writer_form(w) == WRITER_TEXT;
-    struct ranked_view view = { .table = watch->table, .now = now, .moves = text ? watch->moves : NULL, .generation = !text };
+    struct ranked_view view = {.table = watch->table, .now = now, .moves = text ? watch->moves : NULL, .generation = !text};
 
     if (text) {
         bool bad = add_head(&head, watch, now);
@@ -88,13 +92,16 @@ static void write_table(struct watching *watch, struct writer *w, usec_t now)
 
 static void draw(struct watching *watch)
 {
-    struct writer *w = writer_new(&(struct writer_setup){ .form = WRITER_TEXT, .colour = watch->command->colour, .columns = watch->screen.columns });
+    struct writer *w =
+        writer_new(&(struct writer_setup){.form = WRITER_TEXT, .colour = watch->command->colour, .columns = watch->screen.columns});
     usec_t now = fetch_now();
     char span[32];
 
     if (!watch->news.connected && watch->was_connected)
-        writer_note(w, STYLE_BAD, "NOT CONNECTED: %s; next attempt in %s", watch->news.why,
-                    figure_span(span, sizeof span, watch->news.retry_at > now ? (watch->news.retry_at - now) / USEC_PER_SEC * USEC_PER_SEC + USEC_PER_SEC : 0));
+        writer_note(
+            w, STYLE_BAD, "NOT CONNECTED: %s; next attempt in %s", watch->news.why,
+            figure_span(span, sizeof span,
+                        watch->news.retry_at > now ? (watch->news.retry_at - now) / USEC_PER_SEC * USEC_PER_SEC + USEC_PER_SEC : 0));
     if (watch->table)
         write_table(watch, w, now);
     else
@@ -108,8 +115,8 @@ static void draw(struct watching *watch)
 /* Without a terminal: one table, whole. */
 static void print(struct watching *watch)
 {
-    struct writer *w = writer_new(&(struct writer_setup){
-        .form = watch->command->form, .colour = watch->command->colour, .columns = watch->command->columns });
+    struct writer *w = writer_new(
+        &(struct writer_setup){.form = watch->command->form, .colour = watch->command->colour, .columns = watch->command->columns});
 
     writer_document(w, watch->json);
     if (watch->headless)
@@ -131,7 +138,7 @@ static void print(struct watching *watch)
 
 static void take_table(struct watching *watch, const char *text)
 {
-    struct err err = { "" };
+    struct err err = {""};
     cJSON *json = json_parse(text, strlen(text), &err);
     struct table *table = json ? table_from_json(json, &err) : NULL;
 
@@ -202,7 +209,7 @@ static void take_signal(struct watching *watch, int signals)
 static int open_signals(void)
 {
     sigset_t set;
-    static const int wanted[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT };
+    static const int wanted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
     sigemptyset(&set);
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
         sigaddset(&set, wanted[i]);
@@ -217,9 +224,9 @@ static void loop(struct watching *watch, struct stream *stream, int signals)
 
     while (!watch->over) {
         struct pollfd fds[] = {
-            { .fd = stream_fd(stream), .events = POLLIN },
-            { .fd = signals, .events = POLLIN },
-            { .fd = STDOUT_FILENO, .events = 0 }, /* POLLERR when a pipe's reader is gone */
+            {.fd = stream_fd(stream), .events = POLLIN},
+            {.fd = signals, .events = POLLIN},
+            {.fd = STDOUT_FILENO, .events = 0}, /* POLLERR when a pipe's reader is gone */
         };
         usec_t left = end == USEC_INFINITY ? USEC_PER_SEC : end - steady_now();
         if (left <= 0)
@@ -257,9 +264,9 @@ static enum exit_code ask_first(const struct command *command, struct watching *
 
 enum exit_code verb_watch(const struct command *command, struct writer *w)
 {
-    struct watching watch = { .command = command, .screen.fd = STDOUT_FILENO, .live = command->terminal && command->form == WRITER_TEXT };
+    struct watching watch = {.command = command, .screen.fd = STDOUT_FILENO, .live = command->terminal && command->form == WRITER_TEXT};
     struct buf target CLEANUP(buf_done) = BUF_INIT;
-    struct err err = { "" };
+    struct err err = {""};
 
     (void)w; /* it prints as it goes, with a writer for each table */
     enum exit_code code = ask_first(command, &watch, &target);

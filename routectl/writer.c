@@ -1,7 +1,8 @@
 /* The front of the writer: cells, and tables collected until they are whole.
  *
- * A table is handed to its back end only at its end, because widths are not known before. Strings are copied when a row is given, so that verbs may build
- * them in place. Output is one buffer and leaves with one write where the system allows: a reader of a pipe never sees half of it when the verb failed. */
+ * A table is handed to its back end only at its end, because widths are not known before. Strings are copied when a row is given, so that
+ * verbs may build them in place. Output is one buffer and leaves with one write where the system allows: a reader of a pipe never sees half
+ * of it when the verb failed. */
 #include "routectl/writer_forms.h"
 
 #include <errno.h>
@@ -18,16 +19,25 @@
 /* Longest string shown for one value; the daemon caps its own far below. */
 #define SHOWN_CHARS_MAX 4096
 
-struct cell cell_unknown(void) { return (struct cell){ .kind = CELL_UNKNOWN }; }
+struct cell cell_unknown(void)
+{
+    return (struct cell){.kind = CELL_UNKNOWN};
+}
 
 struct cell cell_string(const char *string)
 {
-    return string ? (struct cell){ .kind = CELL_STRING, .string = string } : cell_unknown();
+    return string ? (struct cell){.kind = CELL_STRING, .string = string} : cell_unknown();
 }
 
-struct cell cell_integer(int64_t value) { return (struct cell){ .kind = CELL_INTEGER, .integer = value }; }
+struct cell cell_integer(int64_t value)
+{
+    return (struct cell){.kind = CELL_INTEGER, .integer = value};
+}
 
-struct cell cell_bool(bool value) { return (struct cell){ .kind = CELL_BOOL, .yes = value }; }
+struct cell cell_bool(bool value)
+{
+    return (struct cell){.kind = CELL_BOOL, .yes = value};
+}
 
 struct cell cell_styled(struct cell cell, enum style style)
 {
@@ -49,8 +59,7 @@ struct cell cell_shown(struct cell cell, const char *fmt, ...)
 struct writer *writer_new(const struct writer_setup *setup)
 {
     static const struct writer_ops *const ops[] = {
-        [WRITER_TEXT] = &writer_text_ops, [WRITER_JSON] = &writer_json_ops, [WRITER_TSV] = &writer_tsv_ops
-    };
+        [WRITER_TEXT] = &writer_text_ops, [WRITER_JSON] = &writer_json_ops, [WRITER_TSV] = &writer_tsv_ops};
     struct writer *w = alloc_zero(1, sizeof *w);
     w->ops = ops[setup->form];
     w->setup = *setup;
@@ -72,7 +81,7 @@ static void table_clear(struct writer_table *table)
     free(table->groups);
     free(table->key);
     free(table->group_key);
-    *table = (struct writer_table){ 0 };
+    *table = (struct writer_table){0};
 }
 
 struct writer *writer_free(struct writer *w)
@@ -86,9 +95,15 @@ struct writer *writer_free(struct writer *w)
     return NULL;
 }
 
-void writer_freep(struct writer **w) { *w = writer_free(*w); }
+void writer_freep(struct writer **w)
+{
+    *w = writer_free(*w);
+}
 
-enum writer_form writer_form(const struct writer *w) { return w->setup.form; }
+enum writer_form writer_form(const struct writer *w)
+{
+    return w->setup.form;
+}
 
 void writer_document(struct writer *w, const cJSON *json)
 {
@@ -106,9 +121,15 @@ void writer_json(struct writer *w, const cJSON *json)
     writer_document(w, json);
 }
 
-void writer_tagged(struct writer *w) { w->tagged = true; }
+void writer_tagged(struct writer *w)
+{
+    w->tagged = true;
+}
 
-void writer_headless(struct writer *w) { w->headless = true; }
+void writer_headless(struct writer *w)
+{
+    w->headless = true;
+}
 
 void writer_heading(struct writer *w, const char *fmt, ...)
 {
@@ -120,7 +141,10 @@ void writer_heading(struct writer *w, const char *fmt, ...)
     w->ops->heading(w, buf_str(&text));
 }
 
-void writer_fact(struct writer *w, const char *key, const char *label, struct cell cell) { w->ops->fact(w, key, label, &cell); }
+void writer_fact(struct writer *w, const char *key, const char *label, struct cell cell)
+{
+    w->ops->fact(w, key, label, &cell);
+}
 
 void writer_note(struct writer *w, enum style style, const char *fmt, ...)
 {
@@ -132,7 +156,10 @@ void writer_note(struct writer *w, enum style style, const char *fmt, ...)
     w->ops->note(w, style, buf_str(&text));
 }
 
-void writer_line(struct writer *w, const char *line) { w->ops->line(w, line); }
+void writer_line(struct writer *w, const char *line)
+{
+    w->ops->line(w, line);
+}
 
 void writer_table(struct writer *w, const char *key, const struct column *columns, size_t columns_len)
 {
@@ -153,8 +180,7 @@ void writer_group(struct writer *w, const char *key, const char *value, const ch
         table->groups = alloc_resize(table->groups, table->groups_size, sizeof *table->groups);
     }
     table->groups[table->groups_len++] = (struct writer_group){
-        .first = table->rows_len, .value = alloc_string(value), .beside = beside ? alloc_string(beside) : NULL, .style = style
-    };
+        .first = table->rows_len, .value = alloc_string(value), .beside = beside ? alloc_string(beside) : NULL, .style = style};
 }
 
 void writer_row(struct writer *w, const struct cell *cells)
@@ -222,7 +248,7 @@ int writer_flush(struct writer *w, int fd)
         if (n >= 0) {
             done += (size_t)n;
         } else if (errno == EAGAIN) { /* a terminal that someone else made non-blocking */
-            struct pollfd p = { .fd = fd, .events = POLLOUT };
+            struct pollfd p = {.fd = fd, .events = POLLOUT};
             poll(&p, 1, -1);
         } else if (errno != EINTR) {
             result = -errno;

@@ -58,8 +58,8 @@ struct writer;
 struct writer_setup {
     enum writer_form form;
     bool colour;
-    bool indented;   /* JSON over several lines */
-    size_t columns;  /* window width; 0 = as wide as it comes */
+    bool indented;  /* JSON over several lines */
+    size_t columns; /* window width; 0 = as wide as it comes */
 };
 struct writer *writer_new(const struct writer_setup *setup);
 struct writer *writer_free(struct writer *w); /* NULL is fine; returns NULL */
@@ -85,8 +85,8 @@ void writer_line(struct writer *w, const char *line);
 
 /* columns: borrowed until writer_table_end. */
 void writer_table(struct writer *w, const char *key, const struct column *columns, size_t columns_len);
-/* From here on rows belong to `value`: text shows it once as a line, JSON and TSV carry it as a first column in every row. `key` must be the same throughout a table.
- * beside: more words for that line, NULL = none. */
+/* From here on rows belong to `value`: text shows it once as a line, JSON and TSV carry it as a first column in every row. `key` must be
+ * the same throughout a table. beside: more words for that line, NULL = none. */
 void writer_group(struct writer *w, const char *key, const char *value, const char *beside, enum style style);
 void writer_row(struct writer *w, const struct cell *cells); /* one a column */
 void writer_table_end(struct writer *w);

@@ -15,7 +15,7 @@ struct writer_row {
 };
 
 struct writer_group { /* where a group begins */
-    size_t first; /* row */
+    size_t first;     /* row */
     char *value, *beside;
     enum style style;
 };
@@ -44,9 +44,9 @@ struct writer {
     struct writer_setup setup;
     struct buf out;
     bool tagged, headless;
-    cJSON *root;         /* JSON only: what is being built */
-    bool whole;          /* JSON only: root is the daemon's own document */
-    bool open;           /* a table is being collected */
+    cJSON *root; /* JSON only: what is being built */
+    bool whole;  /* JSON only: root is the daemon's own document */
+    bool open;   /* a table is being collected */
     struct writer_table table;
 };
 

@@ -1,13 +1,9 @@
 /* The JSON back end: one object an output, ended by a newline.
  *
  * Facts are its members, a table is an array of objects, notes are an array of strings. Where the daemon's own answer is the document it is
- * printed as it came. What a terminal would obey (C1 controls, DEL, bidirectional overrides, line separators) is written as \u escapes,
- * which mean the same to every JSON reader: JSON from a hostile relay stays harmless on a screen. */
+ * printed as it came. What a terminal would obey is written as \u escapes (json_print does that), which mean the same to every JSON reader:
+ * JSON from a hostile relay stays harmless on a screen. */
 #include "routectl/writer_forms.h"
-
-#include <stdint.h>
-
-#include "shared/text.h"
 
 static cJSON *root(struct writer *w)
 {
@@ -77,33 +73,12 @@ static void json_heading(struct writer *w, const char *text)
     (void)text;
 }
 
-/* A harmful character as JSON escapes, beyond the first plane as a pair. */
-static void add_escape(struct buf *out, uint32_t c)
-{
-    if (c > 0xffff) {
-        c -= 0x10000;
-        buf_printf(out, "\\u%04x\\u%04x", 0xd800u + (unsigned)(c >> 10), 0xdc00u + (unsigned)(c & 0x3ff));
-    } else {
-        buf_printf(out, "\\u%04x", (unsigned)c);
-    }
-}
-
 static void json_finish(struct writer *w)
 {
     if (!w->root)
         return;
-    struct buf raw CLEANUP(buf_done) = BUF_INIT;
-    json_print(w->root, w->setup.indented, &raw);
-    for (size_t i = 0; i < raw.len;) {
-        uint32_t c;
-        size_t n = text_decode(raw.data + i, raw.len - i, &c);
-        if (c >= 0x7f && c != TEXT_BROKEN && text_is_harmful(c)) /* below are JSON's own blanks */
-            add_escape(&w->out, c);
-        else
-            buf_add(&w->out, raw.data + i, n);
-        i += n;
-    }
-    if (raw.len == 0 || raw.data[raw.len - 1] != '\n')
+    json_print(w->root, w->setup.indented, &w->out);
+    if (w->out.len == 0 || w->out.data[w->out.len - 1] != '\n')
         buf_add_char(&w->out, '\n');
     cJSON_Delete(w->root);
     w->root = NULL;

@@ -1,8 +1,9 @@
 /* The text back end: aligned tables, facts in two columns, colours where asked for.
  *
- * Widths are those of the terminal (中文 takes two columns a character). A table that is wider than the window first cuts the cells that may be cut, then drops
- * whole columns, the least important first; a wrapping last column goes on in the next line instead. Without a window (a pipe, a file) nothing is cut.
- * Strings are escaped before they are measured, colours are added after, so that neither can disturb the columns. */
+ * Widths are those of the terminal (中文 takes two columns a character). A table that is wider than the window first cuts the cells that
+ * may be cut, then drops whole columns, the least important first; a wrapping last column goes on in the next line instead. Without a
+ * window (a pipe, a file) nothing is cut. Strings are escaped before they are measured, colours are added after, so that neither can
+ * disturb the columns. */
 #include "routectl/writer_forms.h"
 
 #include <stdlib.h>
@@ -11,15 +12,15 @@
 #include "shared/alloc.h"
 #include "shared/text.h"
 
-#define GAP 2          /* spaces between columns */
-#define LABEL_WIDTH 14 /* of a fact */
-#define INDENT 2       /* of facts and tables */
-#define WRAP_LEAST 24  /* other columns make room until a wrapping one has this much */
-#define WRAP_POOREST 8 /* with less there is no sense in wrapping */
+#define GAP          2  /* spaces between columns */
+#define LABEL_WIDTH  14 /* of a fact */
+#define INDENT       2  /* of facts and tables */
+#define WRAP_LEAST   24 /* other columns make room until a wrapping one has this much */
+#define WRAP_POOREST 8  /* with less there is no sense in wrapping */
 
 static const char *const sgr[STYLE_COUNT] = {
-    [STYLE_PLAIN] = "", [STYLE_GOOD] = "\033[32m", [STYLE_WARN] = "\033[33m",
-    [STYLE_BAD] = "\033[31m", [STYLE_DIM] = "\033[2m", [STYLE_BOLD] = "\033[1m",
+    [STYLE_PLAIN] = "",       [STYLE_GOOD] = "\033[32m", [STYLE_WARN] = "\033[33m",
+    [STYLE_BAD] = "\033[31m", [STYLE_DIM] = "\033[2m",   [STYLE_BOLD] = "\033[1m",
 };
 
 static void style_on(struct writer *w, enum style style)
@@ -50,7 +51,7 @@ static size_t wrap_at(const char *s, size_t columns, size_t *ret_skip)
     *ret_skip = 0;
     while (s[i]) {
         size_t n = 1;
-        char character[8] = { 0 };
+        char character[8] = {0};
         while ((s[i + n] & 0xc0) == 0x80 && n < sizeof character - 1)
             n++;
         memcpy(character, s + i, n);
@@ -317,7 +318,10 @@ static void text_line(struct writer *w, const char *line)
     buf_add_char(&w->out, '\n');
 }
 
-static void text_finish(struct writer *w) { (void)w; }
+static void text_finish(struct writer *w)
+{
+    (void)w;
+}
 
 const struct writer_ops writer_text_ops = {
     .heading = text_heading,

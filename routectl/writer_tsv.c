@@ -1,8 +1,8 @@
 /* The TSV back end: one line a row, one tab between values, "-" for what is not known or empty, a header line that begins with '#'.
  *
- * Values are those of the JSON form (milliseconds, Unix seconds, shares of 1), never the rounded ones for people. Control characters, and so tabs and newlines,
- * inside a value are written as visible escapes: a line is always a row. Facts are "KEY<tab>VALUE". When a verb has several tables each line begins
- * with the name of its table ("fact" for facts), so that `awk '$1 == "platforms"'` finds them. */
+ * Values are those of the JSON form (milliseconds, Unix seconds, shares of 1), never the rounded ones for people. Control characters, and
+ * so tabs and newlines, inside a value are written as visible escapes: a line is always a row. Facts are "KEY<tab>VALUE". When a verb has
+ * several tables each line begins with the name of its table ("fact" for facts), so that `awk '$1 == "platforms"'` finds them. */
 #include "routectl/writer_forms.h"
 
 #include <math.h>
@@ -115,7 +115,10 @@ static void tsv_note(struct writer *w, enum style style, const char *text)
     (void)text;
 }
 
-static void tsv_finish(struct writer *w) { (void)w; }
+static void tsv_finish(struct writer *w)
+{
+    (void)w;
+}
 
 const struct writer_ops writer_tsv_ops = {
     .heading = tsv_heading,

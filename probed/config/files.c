@@ -129,7 +129,7 @@ static void hide_value(struct loader *l, struct fy_node *key, struct fy_node *va
     static const char *const words[] = {"key", "token", "secret", "passw", "auth"};
     const char *name = key && fy_node_is_scalar(key) && !fy_node_is_alias(key) ? fy_node_get_scalar0(key) : NULL;
     const char *text = value && fy_node_is_scalar(value) && !fy_node_is_alias(value) ? fy_node_get_scalar0(value) : NULL;
-    if (!name || !text || strlen(text) < 12 || strchr(text, ' '))
+    if (!name || !text || strlen(text) < 12 || strchr(text, ' ') || report_is_key(text))
         return;
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (strcasestr(name, words[i])) {

@@ -105,17 +105,24 @@ void read_platform_key(struct loader *l, struct fy_node *value, void *base)
 }
 
 /* --- headers --- */
-static const char *why_no_header(const char *name, const char *value)
+static bool is_key_header(const char *name)
 {
     static const char *const keys[] = {"authorization", "x-api-key", "api-key", "cookie", "proxy-authorization", "x-goog-api-key"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (strcasecmp(name, keys[i]) == 0)
+            return true;
+    return false;
+}
+
+static const char *why_no_header(const char *name, const char *value)
+{
     static const char *const ours[] = {"host",   "content-length", "transfer-encoding", "connection", "content-type",
                                        "accept", "user-agent",     "expect",            "te",         "accept-encoding"};
     size_t len = strlen(name);
     if (len == 0 || len > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != len)
         return "this is no name for a header";
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        if (strcasecmp(name, keys[i]) == 0)
-            return "keys do not belong in this file: use \"key:\"";
+    if (is_key_header(name))
+        return "keys do not belong in this file: use \"key:\"";
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
         if (strcasecmp(name, ours[i]) == 0)
             return "probed sets this header itself";
@@ -143,8 +150,9 @@ void read_platform_headers(struct loader *l, struct fy_node *value, void *base)
         if (!text || report_is_key(text))
             continue;
         const char *why = why_no_header(name, text);
-        if (why) {
+        if (is_key_header(name))
             report_hide(l, text);
+        if (why) {
             report_error(l, key, "%s", why);
         } else if (has_header(p, name)) {
             report_error(l, key, "\"%s\" is given twice", name);

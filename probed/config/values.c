@@ -287,9 +287,10 @@ bool value_format(const struct config *config, const struct keyword *k, const vo
     case KEYWORD_PATH:
     case KEYWORD_ROUTE_PATH: {
         const char *text = *(const char *const *)at;
-        if (text)
+        bool given = text && text[0] != '\0';
+        if (given)
             json_quote(ret, text);
-        return text != NULL;
+        return given;
     }
     case KEYWORD_BOOL: buf_add_str(ret, *(const bool *)at ? "true" : "false"); return true;
     case KEYWORD_COUNT: buf_printf(ret, "%d", *(const int *)at); return true;

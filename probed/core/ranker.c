@@ -460,11 +460,10 @@ void ranker_set_endpoint(struct ranker *r, int platform, const char *dialect, co
     for (size_t i = 0; i < r->routes_len; i++) {
         struct ranked_route *route = r->routes[i];
 
-        if (route->platform != platform || (!differ(route->facts->endpoint, url) && !differ(route->facts->dialect, dialect)))
+        if (route->platform != platform || differ(route->facts->dialect, dialect) || !differ(route->facts->endpoint, url))
             continue;
         struct table_facts facts = *route->facts;
 
-        facts.dialect = (char *)(uintptr_t)dialect;
         facts.endpoint = (char *)(uintptr_t)url;
         change_facts(r, route, &facts);
     }

@@ -70,6 +70,7 @@ void ranker_set_listing(struct ranker *r, int route, enum listing listing, usec_
 
 /* What is known otherwise. Each marks what it touches dirty if it changes anything. */
 void ranker_set_price(struct ranker *r, int route, const struct price *price, usec_t now);
+/* The platform's endpoint in use for routes of that dialect. */
 void ranker_set_endpoint(struct ranker *r, int platform, const char *dialect, const char *url, usec_t now);
 void ranker_set_level(struct ranker *r, int route, const char *level, usec_t interval, usec_t now);
 void ranker_set_usable(struct ranker *r, int platform, bool usable, const char *why, usec_t now); /* no key: unusable */

@@ -31,6 +31,13 @@ long http_msec(usec_t duration)
     return msec < INT_MAX ? (long)msec : INT_MAX;
 }
 
+static struct transfer *transfer_of(CURL *easy)
+{
+    char *private = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    return (struct transfer *)(void *)private;
+}
+
 /* libcurl is back: do what its callbacks put off, then tell who is done, then start who waits for a look-up slot. */
 static void settle(struct pool *p)
 {
@@ -45,10 +52,7 @@ static void settle(struct pool *p)
     while ((message = curl_multi_info_read(p->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE)
             continue;
-        CURLcode code = message->data.result;
-        char *private = NULL;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-        target_over((struct transfer *)(void *)private, code);
+        target_over(transfer_of(message->easy_handle), message->data.result);
     }
     while ((t = TAILQ_FIRST(&p->starting)) != NULL) {
         target_unqueue(t);
@@ -77,9 +81,11 @@ static void on_timer(void *arg) { act(arg, CURL_SOCKET_TIMEOUT, 0); }
 
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *of_socket)
 {
-    (void)easy;
     struct pool *p = arg;
     struct loop_io *io = of_socket;
+    struct transfer *x = easy != NULL ? transfer_of(easy) : NULL; /* a connection that is closed late has none of ours */
+    if (x != NULL)
+        transfer_waits(x);
     if (what == CURL_POLL_REMOVE) {
         curl_multi_assign(p->multi, fd, NULL);
         loop_io_free(io);

@@ -80,6 +80,7 @@ struct transfer {
     bool gave_up;   /* on_data did not want more */
     bool too_large;
     int local_errno; /* of a socket() that failed for our own reasons */
+    usec_t connected; /* steady: the TCP connection was seen to stand (at its first wait after that); -1 = not yet */
     usec_t sent;     /* steady; -1 = not yet */
     size_t received;
     struct answer answer;
@@ -136,6 +137,8 @@ struct transfer *transfer_free(struct transfer *x);
 int transfer_prepare(struct transfer *x, const struct http_request *request, struct err *err);
 void transfer_attach(struct transfer *x); /* clears what was noted; x->attached says whether libcurl took it */
 void transfer_detach(struct transfer *x);
+bool transfer_connected(const struct transfer *x);
+void transfer_waits(struct transfer *x); /* libcurl waits for something else than before */
 void transfer_drop(struct transfer *x); /* forgets the request: headers (wiped) and body */
 
 /* answer.c */

@@ -32,7 +32,7 @@ enum stage result_stage(const struct http_target *t)
     /* libcurl's times are those of the request before until this one has opened something of its own. */
     if (!x->opened)
         return t->literal ? STAGE_CONNECT : STAGE_DNS;
-    if (time_of(x, CURLINFO_CONNECT_TIME_T) == 0)
+    if (!transfer_connected(x))
         return STAGE_CONNECT;
     return t->https && time_of(x, CURLINFO_APPCONNECT_TIME_T) == 0 ? STAGE_TLS : STAGE_SEND;
 }
@@ -47,6 +47,8 @@ static void segments(const struct http_target *t, struct http_result *ret)
     usec_t connected = time_of(x, CURLINFO_CONNECT_TIME_T);
     usec_t secured = time_of(x, CURLINFO_APPCONNECT_TIME_T);
     ret->dns = looked_up;
+    if (connected == 0 && x->connected >= 0) /* the TLS handshake after it failed: libcurl does not say */
+        connected = x->connected - t->started;
     if (connected > 0)
         ret->connect = connected > looked_up ? connected - looked_up : 0;
     if (t->https && connected > 0 && secured > 0)
@@ -162,8 +164,8 @@ static enum outcome_kind kind_of(const struct http_target *t, CURLcode code)
     if (x->gave_up)
         return OUTCOME_CANCELED;
     switch ((int)code) {
-    case CURLE_OK:
-        return OUTCOME_OK;
+    case CURLE_OK: /* even if the connection was closed in the middle of the head */
+        return x->answer.head_done ? OUTCOME_OK : OUTCOME_RESET;
     case CURLE_OPERATION_TIMEDOUT:
         return OUTCOME_TIMEOUT;
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -226,6 +228,8 @@ void result_from_curl(const struct http_target *t, CURLcode code, struct http_re
         set_detail(ret, "given up by its reader");
     else if (x->local_errno != 0)
         set_detail(ret, strerror(x->local_errno));
+    else if (code == CURLE_OK)
+        set_detail(ret, "the connection was closed within the answer's header");
     else
         set_detail(ret, x->error[0] != '\0' && !says(x, "://") ? x->error : curl_easy_strerror(code));
 }

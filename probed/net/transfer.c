@@ -294,6 +294,19 @@ static int add_headers(struct transfer *x, const struct http_request *request, s
     return r;
 }
 
+/* CURLINFO_CONNECT_TIME stays 0 until the TLS handshake is done, but the connection is counted as soon as it stands. */
+bool transfer_connected(const struct transfer *x)
+{
+    long connections = 0;
+    return x->opened && curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections) == CURLE_OK && connections > 0;
+}
+
+void transfer_waits(struct transfer *x)
+{
+    if (x->target != NULL && x->connected < 0 && x->sent < 0 && transfer_connected(x))
+        x->connected = loop_now_fresh(x->target->http->loop);
+}
+
 int transfer_prepare(struct transfer *x, const struct http_request *request, struct err *err)
 {
     CURL *e = x->easy;
@@ -334,7 +347,7 @@ void transfer_attach(struct transfer *x)
 {
     x->looking = x->opened = x->postponed = x->died = x->gave_up = x->too_large = false;
     x->local_errno = 0;
-    x->sent = -1;
+    x->sent = x->connected = -1;
     x->received = 0;
     x->body_off = 0;
     x->error[0] = '\0';

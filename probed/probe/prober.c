@@ -214,6 +214,8 @@ static void target_move(struct target *t, struct prober *p, size_t platform, siz
     t->p = p;
     t->platform = platform;
     t->index = index;
+    if (running && t->kind == PROBE_CHAT)
+        t->expected = money_expected(t); /* it will be settled at the new price, which must not look like a surprise */
     if (queued)
         admit_queue(t);
 }

@@ -276,7 +276,8 @@ struct api *api_free(struct api *api)
         /* The listening socket stays ours to close and to remove. */
         MHD_quiesce_daemon(api->mhd);
         watch_end_all(api);
-        /* Their last words go out now or never: whoever takes nothing is not waited for. Nothing is suspended any more, as MHD_stop_daemon demands. */
+        /* Their last words go out now or never: whoever takes nothing is not waited for. Nothing is suspended any more, as MHD_stop_daemon
+         * demands. */
         for (int i = 0; i < API_LAST_RUNS && !TAILQ_EMPTY(&api->watchers); i++)
             MHD_run(api->mhd);
         MHD_stop_daemon(api->mhd);

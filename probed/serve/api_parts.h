@@ -175,8 +175,8 @@ enum MHD_Result answer_problem(struct client *c, unsigned status, const char *fm
 /* The same in two steps, for problems with members of their own. */
 cJSON *answer_problem_new(unsigned status, const char *fmt, ...) ATTR_PRINTF(2, 3);
 enum MHD_Result answer_problem_json(struct client *c, unsigned status, cJSON *problem); /* takes problem */
-/* For HEAD where the length of the body is not known: this MHD would end a chunked answer to HEAD with a last chunk, which the client takes for the start
- * of the next answer. So the answer has no length at all, and the connection ends after it. */
+/* For HEAD where the length of the body is not known: this MHD would end a chunked answer to HEAD with a last chunk, which the client takes
+ * for the start of the next answer. So the answer has no length at all, and the connection ends after it. */
 struct MHD_Response *answer_head_only(void);
 /* Adds a header; control characters in value become "?". */
 void answer_header(struct MHD_Response *response, const char *name, const char *value);

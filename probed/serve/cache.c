@@ -2,9 +2,9 @@
  *
  * Keyed by the ranking object: rankings are immutable and stay the same object from table to table while nothing in them changes, so what
  * was made for one generation serves the next ones too. An entry holds a reference; once the table and all readers let go of the ranking
- * that reference is the last one, and cache_sweep, run after each new table, drops the entry. So the cache never holds more than the rankings
- * of the current table and of those that slow readers still have. Everything is made when first asked for, a ranking at a time: no table,
- * however large, holds the loop. */
+ * that reference is the last one, and cache_sweep, run after each new table, drops the entry. So the cache never holds more than the
+ * rankings of the current table and of those that slow readers still have. Everything is made when first asked for, a ranking at a time: no
+ * table, however large, holds the loop. */
 #include "probed/serve/api_parts.h"
 
 #include <stdlib.h>

@@ -5,10 +5,10 @@
  * finished MHD response; a pick looks its ranking up, draws a slot and queues that response: no JSON, no formatting, no allocation of ours.
  * A finished response holds generation, lease and, for key-readers, the key; it is made anew when any of these is not what it was.
  *
- * Without affinity the slot is drawn at random, so that requests spread as the slots do. With affinity, the route is drawn by weighted rendezvous
- * hashing over text and platform: over many texts the shares are the slots again, and one text stays where it is as far as shares allow. Ranks do not
- * matter to it (slots laid out in rank order would all move when two routes swap), and when a route drops out only its own texts go elsewhere: a relay's
- * prompt cache is money. */
+ * Without affinity the slot is drawn at random, so that requests spread as the slots do. With affinity, the route is drawn by weighted
+ * rendezvous hashing over text and platform: over many texts the shares are the slots again, and one text stays where it is as far as
+ * shares allow. Ranks do not matter to it (slots laid out in rank order would all move when two routes swap), and when a route drops out
+ * only its own texts go elsewhere: a relay's prompt cache is money. */
 #include "probed/serve/api_parts.h"
 
 #include <inttypes.h>
@@ -100,7 +100,7 @@ static struct pick *pick_affine(struct picks *picks, const char *text)
     return ret;
 }
 
-/* "https://api.example.com:8443/v1" -> "api.example.com:8443". */
+/* "https://api.example.com/v1" -> "api.example.com:443": always with a port, so that a proxy can dial it as it stands. */
 static void pick_upstream(const char *url, char *ret, size_t size)
 {
     const char *host = strstr(url, "://");
@@ -111,7 +111,14 @@ static void pick_upstream(const char *url, char *ret, size_t size)
         len -= (size_t)(at + 1 - host);
         host = at + 1;
     }
-    snprintf(ret, size, "%.*s", (int)(len < size ? len : size - 1), host);
+    if (len == 0 || len >= size) {
+        ret[0] = '\0';
+        return;
+    }
+    const char *bracket = memchr(host, ']', len); /* of an IPv6 address, which is full of colons */
+    const char *from = bracket != NULL ? bracket : host;
+    bool port = memchr(from, ':', len - (size_t)(from - host)) != NULL;
+    snprintf(ret, size, "%.*s%s", (int)len, host, port ? "" : strncmp(url, "http:", 5) == 0 ? ":80" : ":443");
 }
 
 static struct MHD_Response *pick_response(struct api *api, const struct table_row *row, const char *key)

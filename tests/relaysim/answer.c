@@ -1,8 +1,9 @@
 /* What a request gets.
  *
- * The order is a real relay's: find the relay (its own port, the first segment of the path, the Host header); what fails before anything is read; key; the
- * error that is switched on; limits; credit; the model; the answer. A fault or error strikes the kinds of request that it is `on` for, and with `fail_share`
- * only a part of them. All is decided when the request is complete, and written down as one script that conn.c plays; nothing is sent here. */
+ * The order is a real relay's: find the relay (its own port, the first segment of the path, the Host header); what fails before anything is
+ * read; key; the error that is switched on; limits; credit; the model; the answer. A fault or error strikes the kinds of request that it is
+ * `on` for, and with `fail_share` only a part of them. All is decided when the request is complete, and written down as one script that
+ * conn.c plays; nothing is sent here. */
 #include "tests/relaysim/answer.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ struct asked { /* the request, understood */
     const char *path; /* behind the relay's name */
     int on;           /* enum target_bit */
     bool head, anthropic, stream, want_usage, close, keyless, price_feed;
-    cJSON *json;      /* of a chat, NULL = no JSON */
+    cJSON *json; /* of a chat, NULL = no JSON */
     const char *model;
     int64_t max_tokens;
     uint64_t number;
@@ -89,9 +90,22 @@ static const char *status_text(int status)
     static const struct {
         int status;
         const char *text;
-    } texts[] = {{200, "OK"}, {302, "Found"}, {400, "Bad Request"}, {401, "Unauthorized"}, {402, "Payment Required"}, {403, "Forbidden"}, {404, "Not Found"},
-                 {408, "Request Timeout"}, {413, "Payload Too Large"}, {422, "Unprocessable Entity"}, {429, "Too Many Requests"},
-                 {500, "Internal Server Error"}, {502, "Bad Gateway"}, {503, "Service Unavailable"}, {504, "Gateway Timeout"}, {524, "A Timeout Occurred"},
+    } texts[] = {{200, "OK"},
+                 {302, "Found"},
+                 {400, "Bad Request"},
+                 {401, "Unauthorized"},
+                 {402, "Payment Required"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {408, "Request Timeout"},
+                 {413, "Payload Too Large"},
+                 {422, "Unprocessable Entity"},
+                 {429, "Too Many Requests"},
+                 {500, "Internal Server Error"},
+                 {502, "Bad Gateway"},
+                 {503, "Service Unavailable"},
+                 {504, "Gateway Timeout"},
+                 {524, "A Timeout Occurred"},
                  {529, "Site Overloaded"}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (texts[i].status == status)
@@ -134,7 +148,10 @@ static void put_whole(struct asked *a, int status, const char *content_type, con
     script_cut(s);
 }
 
-static void set_how(struct asked *a, const char *how) { snprintf(a->x->record->how, sizeof a->x->record->how, "%s", how); }
+static void set_how(struct asked *a, const char *how)
+{
+    snprintf(a->x->record->how, sizeof a->x->record->how, "%s", how);
+}
 
 static void add_retry_after(const struct behaviour *b, struct buf *ret)
 {
@@ -155,8 +172,13 @@ static void add_retry_after(const struct behaviour *b, struct buf *ret)
 static void put_error(struct asked *a, enum error_id error, bool switched)
 {
     const struct behaviour *b = a->b;
-    struct complaint c = {.family = a->relay ? (enum family)a->relay->family : FAMILY_OPENAI, .anthropic = a->anthropic, .error = error, .model = a->model,
-                          .method = a->request->method, .path = a->path, .id = a->number};
+    struct complaint c = {.family = a->relay ? (enum family)a->relay->family : FAMILY_OPENAI,
+                          .anthropic = a->anthropic,
+                          .error = error,
+                          .model = a->model,
+                          .method = a->request->method,
+                          .path = a->path,
+                          .id = a->number};
     int status = family_status(c.family, error);
     CLEANUP(buf_done) struct buf more = BUF_INIT;
     CLEANUP(buf_done) struct buf body = BUF_INIT;
@@ -208,7 +230,9 @@ static void draw_lot(struct asked *a, uint32_t nth)
         a->fault = (enum fault_id)b->fault;
         enum place place = fault_place(a->fault);
         if (place == PLACE_LISTEN || place == PLACE_ACCEPT) /* on a shared port, as near as it comes */
-            a->fault = a->fault == FAULT_ACCEPT_CLOSE ? FAULT_CLOSE : a->fault == FAULT_REFUSE || a->fault == FAULT_ACCEPT_RESET ? FAULT_RESET : FAULT_HANG;
+            a->fault = a->fault == FAULT_ACCEPT_CLOSE                               ? FAULT_CLOSE
+                       : a->fault == FAULT_REFUSE || a->fault == FAULT_ACCEPT_RESET ? FAULT_RESET
+                                                                                    : FAULT_HANG;
         else if (place == PLACE_TLS)
             a->fault = FAULT_NONE;
     } else {
@@ -373,7 +397,7 @@ static void put_reply_whole(struct asked *a, const struct reply *r)
 {
     struct script *s = &a->x->script;
     CLEANUP(buf_done) struct buf body = BUF_INIT;
-    stream_write_whole(r, &body);
+    reply_write_whole(r, &body);
     if (r->fault == FAULT_MALFORMED) {
         CLEANUP(buf_done) struct buf half = BUF_INIT;
         buf_add(&half, body.data, body.len / 2);
@@ -389,14 +413,21 @@ static void put_reply_whole(struct asked *a, const struct reply *r)
     script_mark(s, half ? MARK_DATA : MARK_DATA | MARK_CONTENT | MARK_DONE, half ? 0 : 1);
     script_cut(s);
     if (half)
-        s->end = r->fault == FAULT_STALL || r->fault == FAULT_NO_FIRST_TOKEN ? SCRIPT_HANG : r->fault == FAULT_STREAM_RESET ? SCRIPT_RESET : SCRIPT_CLOSE;
+        s->end = r->fault == FAULT_STALL || r->fault == FAULT_NO_FIRST_TOKEN ? SCRIPT_HANG
+                 : r->fault == FAULT_STREAM_RESET                            ? SCRIPT_RESET
+                                                                             : SCRIPT_CLOSE;
 }
 
-static void put_reply(struct sim *sim, struct asked *a, const char *prompt)
+static void put_reply(struct asked *a, const char *prompt)
 {
-    struct reply r = {.relay = a->relay, .b = a->b, .fault = a->fault, .anthropic = a->anthropic, .want_usage = a->want_usage, .number = a->number,
-                      .model = a->b->model_echo ? a->b->model_echo : a->model, .created = (int64_t)time(NULL)};
-    (void)sim;
+    struct reply r = {.relay = a->relay,
+                      .b = a->b,
+                      .fault = a->fault,
+                      .anthropic = a->anthropic,
+                      .want_usage = a->want_usage,
+                      .number = a->number,
+                      .model = a->b->model_echo ? a->b->model_echo : a->model,
+                      .created = (int64_t)time(NULL)};
     family_reply_id((enum family)a->relay->family, a->anthropic, a->number, r.id, sizeof r.id);
     reply_prepare(&r, prompt, a->max_tokens);
     note_reply(&r, a);
@@ -412,7 +443,7 @@ static void put_reply(struct sim *sim, struct asked *a, const char *prompt)
     reply_done(&r);
 }
 
-static void answer_chat(struct sim *sim, struct asked *a)
+static void answer_chat(struct asked *a)
 {
     CLEANUP(buf_done) struct buf prompt = BUF_INIT;
     if (!a->model || !*a->model || !read_prompt(a->json, &prompt)) {
@@ -434,7 +465,7 @@ static void answer_chat(struct sim *sim, struct asked *a)
     a->x->in_flight = true;
     if (++a->relay->in_flight > a->relay->in_flight_max)
         a->relay->in_flight_max = a->relay->in_flight;
-    put_reply(sim, a, buf_str(&prompt));
+    put_reply(a, buf_str(&prompt));
 }
 
 /* --- everything else ---------------------------------------------------------------------------------------------- */
@@ -456,9 +487,12 @@ static void answer_get(struct asked *a)
     set_how(a, "answered");
 }
 
-static bool has_key(const struct asked *a) { return a->keyless || !a->relay->key || strcmp(a->relay->key, a->request->key) == 0; }
+static bool has_key(const struct asked *a)
+{
+    return a->keyless || !a->relay->key || strcmp(a->relay->key, a->request->key) == 0;
+}
 
-static void answer_by_relay(struct sim *sim, struct asked *a, uint32_t nth)
+static void answer_by_relay(struct asked *a, uint32_t nth)
 {
     enum place place;
     draw_lot(a, nth);
@@ -474,7 +508,7 @@ static void answer_by_relay(struct sim *sim, struct asked *a, uint32_t nth)
     else if (place == PLACE_BODY)
         put_wrong_body(a);
     else if (a->on == ON_CHAT)
-        answer_chat(sim, a);
+        answer_chat(a);
     else
         answer_get(a);
 }
@@ -489,7 +523,8 @@ static void count_request(struct relay *relay, const struct record *record)
 
 void answer_request(struct sim *sim, const struct request *request, struct relay *own, uint32_t nth, struct exchange *x)
 {
-    struct asked a = {.request = request, .x = x, .head = strcmp(request->method, "HEAD") == 0, .number = ++sim->replies, .close = request->close};
+    struct asked a = {
+        .request = request, .x = x, .head = strcmp(request->method, "HEAD") == 0, .number = ++sim->replies, .close = request->close};
     a.number = random_next(&(uint64_t){a.number ^ sim->relays.seed});
     a.relay = find_relay(&sim->relays, request, own, &a.path);
     if (!a.relay || a.relay->removed) {
@@ -508,7 +543,7 @@ void answer_request(struct sim *sim, const struct request *request, struct relay
         a.b = x->behaviour;
         a.close |= a.b->close_after && nth >= (uint32_t)a.b->close_after;
         x->script.drip = (usec_t)(a.b->drip * 1000);
-        answer_by_relay(sim, &a, nth);
+        answer_by_relay(&a, nth);
         cJSON_Delete(a.json);
     }
     if (x->script.end == SCRIPT_KEEP && a.close)
@@ -517,7 +552,8 @@ void answer_request(struct sim *sim, const struct request *request, struct relay
 
 void answer_bad_request(struct exchange *x)
 {
-    static const char page[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 12\r\nConnection: close\r\n\r\nBad Request\n";
+    static const char page[] =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 12\r\nConnection: close\r\n\r\nBad Request\n";
     buf_add_str(&x->script.bytes, page);
     script_cut(&x->script);
     x->script.end = SCRIPT_CLOSE;

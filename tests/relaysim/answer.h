@@ -8,8 +8,8 @@
 
 struct exchange { /* one request and its answer; zeroed between two */
     bool active;
-    bool in_flight; /* counted in relay->in_flight */
-    struct relay *relay; /* NULL = none was found */
+    bool in_flight;              /* counted in relay->in_flight */
+    struct relay *relay;         /* NULL = none was found */
     struct behaviour *behaviour; /* counted reference, NULL without relay */
     struct record *record;       /* counted reference */
     struct script script;
@@ -18,7 +18,8 @@ struct exchange { /* one request and its answer; zeroed between two */
     usec_t before;     /* the step before was sent */
 };
 
-/* Fills relay, behaviour and script of x and the facts of x->record. `own`: the relay whose port it came in on, or NULL. nth: request on this connection. */
+/* Fills relay, behaviour and script of x and the facts of x->record. `own`: the relay whose port it came in on, or NULL. nth: request on
+ * this connection. */
 void answer_request(struct sim *sim, const struct request *request, struct relay *own, uint32_t nth, struct exchange *x);
 /* An answer to what was no HTTP request. */
 void answer_bad_request(struct exchange *x);

@@ -1,7 +1,7 @@
 /* What can be switched on a relay: one table says name, type, place and default of everything; parsing, printing and copying walk it.
  *
- * A behaviour never changes once made: `set` makes a new one from the old one and the members given, and swaps a pointer. Requests in flight hold a
- * reference to the one that they began under. It decides nothing: answer.c, stream.c, conn.c and server.c read it. */
+ * A behaviour never changes once made: `set` makes a new one from the old one and the members given, and swaps a pointer. Requests in
+ * flight hold a reference to the one that they began under. It decides nothing: answer.c, stream.c, conn.c and server.c read it. */
 #include "tests/relaysim/behaviour.h"
 
 #include <errno.h>
@@ -37,11 +37,26 @@ static const struct {
 #undef X
 };
 
-const char *fault_id_name(enum fault_id fault) { return fault_names[fault]; }
-enum place fault_place(enum fault_id fault) { return (enum place)fault_places[fault]; }
-const char *error_id_name(enum error_id error) { return error_names[error]; }
-int error_usual_status(enum error_id error) { return error_facts[error].status; }
-bool error_only_chats(enum error_id error) { return error_facts[error].only_chats; }
+const char *fault_id_name(enum fault_id fault)
+{
+    return fault_names[fault];
+}
+enum place fault_place(enum fault_id fault)
+{
+    return (enum place)fault_places[fault];
+}
+const char *error_id_name(enum error_id error)
+{
+    return error_names[error];
+}
+int error_usual_status(enum error_id error)
+{
+    return error_facts[error].status;
+}
+bool error_only_chats(enum error_id error)
+{
+    return error_facts[error].only_chats;
+}
 
 enum error_id error_of_status(int status)
 {
@@ -82,12 +97,30 @@ struct member {
 };
 
 #define AT(m) offsetof(struct behaviour, m)
-#define FLAG(m, on) {#m, MEMBER_BOOL, AT(m), on, 0, 0, NULL, 0}
-#define INT(m, value, low, high) {#m, MEMBER_INT, AT(m), value, low, high, NULL, 0}
-#define NUMBER(m, value, low, high) {#m, MEMBER_NUMBER, AT(m), value, low, high, NULL, 0}
-#define TEXT(m) {#m, MEMBER_TEXT, AT(m), 0, 0, 0, NULL, 0}
-#define ENUM(m, value, words) {#m, MEMBER_ENUM, AT(m), value, 0, 0, words, ARRAY_LEN(words)}
-#define DELAY(m, value) {#m, MEMBER_SPREAD, AT(m), value, 0, 0, NULL, 0}
+#define FLAG(m, on)                                                                                                                        \
+    {                                                                                                                                      \
+#m, MEMBER_BOOL, AT(m), on, 0, 0, NULL, 0                                                                                          \
+    }
+#define INT(m, value, low, high)                                                                                                           \
+    {                                                                                                                                      \
+#m, MEMBER_INT, AT(m), value, low, high, NULL, 0                                                                                   \
+    }
+#define NUMBER(m, value, low, high)                                                                                                        \
+    {                                                                                                                                      \
+#m, MEMBER_NUMBER, AT(m), value, low, high, NULL, 0                                                                                \
+    }
+#define TEXT(m)                                                                                                                            \
+    {                                                                                                                                      \
+#m, MEMBER_TEXT, AT(m), 0, 0, 0, NULL, 0                                                                                           \
+    }
+#define ENUM(m, value, words)                                                                                                              \
+    {                                                                                                                                      \
+#m, MEMBER_ENUM, AT(m), value, 0, 0, words, ARRAY_LEN(words)                                                                       \
+    }
+#define DELAY(m, value)                                                                                                                    \
+    {                                                                                                                                      \
+#m, MEMBER_SPREAD, AT(m), value, 0, 0, NULL, 0                                                                                     \
+    }
 
 static const struct member members[] = {
     ENUM(fault, FAULT_NONE, fault_names),
@@ -152,8 +185,14 @@ static const struct member members[] = {
     TEXT(models_without),
 };
 
-static void *place_of(struct behaviour *b, const struct member *m) { return (char *)b + m->offset; }
-static const void *place_in(const struct behaviour *b, const struct member *m) { return (const char *)b + m->offset; }
+static void *place_of(struct behaviour *b, const struct member *m)
+{
+    return (char *)b + m->offset;
+}
+static const void *place_in(const struct behaviour *b, const struct member *m)
+{
+    return (const char *)b + m->offset;
+}
 
 static void member_reset(struct behaviour *b, const struct member *m)
 {
@@ -225,8 +264,8 @@ static int find_word(const struct member *m, const cJSON *json, struct err *err)
             if (strcmp(m->names[i], json->valuestring) == 0)
                 return (int)i;
         const char *near = text_nearest(json->valuestring, m->names, m->names_len);
-        return err_set(err, -EINVAL, "%s: there is no \"%s\"%s%s%s", m->name, json->valuestring, near ? "; did you mean \"" : "", near ? near : "",
-                       near ? "\"?" : "");
+        return err_set(err, -EINVAL, "%s: there is no \"%s\"%s%s%s", m->name, json->valuestring, near ? "; did you mean \"" : "",
+                       near ? near : "", near ? "\"?" : "");
     }
     return err_set(err, -EINVAL, "%s: one of its words is wanted, such as \"%s\"", m->name, m->names[0]);
 }
@@ -313,7 +352,8 @@ static const struct member *find_member(const char *name, struct err *err)
         names[i] = members[i].name;
     }
     const char *near = text_nearest(name, names, ARRAY_LEN(members));
-    err_set(err, -EINVAL, "no behaviour is called \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    err_set(err, -EINVAL, "no behaviour is called \"%s\"%s%s%s", name, near ? "; did you mean \"" : "", near ? near : "",
+            near ? "\"?" : "");
     return NULL;
 }
 

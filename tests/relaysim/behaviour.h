@@ -12,51 +12,51 @@
 /* Where in a request's life a fault strikes. */
 enum place {
     PLACE_NEVER,
-    PLACE_LISTEN, /* the listening socket itself: needs a port of the relay's own */
-    PLACE_ACCEPT, /* a new connection: needs a port of its own, too */
-    PLACE_TLS,    /* the handshake: own TLS port, or the shared one with NAME.test as server name */
+    PLACE_LISTEN,  /* the listening socket itself: needs a port of the relay's own */
+    PLACE_ACCEPT,  /* a new connection: needs a port of its own, too */
+    PLACE_TLS,     /* the handshake: own TLS port, or the shared one with NAME.test as server name */
     PLACE_REQUEST, /* in place of an answer */
-    PLACE_BODY,   /* a whole answer of the wrong kind */
-    PLACE_STREAM, /* in the answer, after `at` tokens */
+    PLACE_BODY,    /* a whole answer of the wrong kind */
+    PLACE_STREAM,  /* in the answer, after `at` tokens */
 };
 
 /* X(ID, name, place) */
-#define FAULT_TABLE(X)                          \
-    X(NONE, "none", NEVER)                      \
-    X(REFUSE, "refuse", LISTEN)                 \
-    X(CONNECT_HANG, "connect_hang", LISTEN)     \
-    X(ACCEPT_RESET, "accept_reset", ACCEPT)     \
-    X(ACCEPT_CLOSE, "accept_close", ACCEPT)     \
-    X(ACCEPT_HANG, "accept_hang", ACCEPT)       \
-    X(TLS_EXPIRED, "tls_expired", TLS)          \
-    X(TLS_SELF_SIGNED, "tls_self_signed", TLS)  \
-    X(TLS_WRONG_NAME, "tls_wrong_name", TLS)    \
-    X(TLS_UNTRUSTED, "tls_untrusted", TLS)      \
-    X(TLS_GARBAGE, "tls_garbage", TLS)          \
-    X(TLS_HANG, "tls_hang", TLS)                \
-    X(TLS_CLOSE, "tls_close", TLS)              \
-    X(HANG, "hang", REQUEST)                    \
-    X(RESET, "reset", REQUEST)                  \
-    X(CLOSE, "close", REQUEST)                  \
-    X(REUSED_RESET, "reused_reset", REQUEST)    \
-    X(REUSED_CLOSE, "reused_close", REQUEST)    \
-    X(HEADERS_RESET, "headers_reset", REQUEST)  \
-    X(HEADERS_HANG, "headers_hang", REQUEST)    \
+#define FAULT_TABLE(X)                             \
+    X(NONE, "none", NEVER)                         \
+    X(REFUSE, "refuse", LISTEN)                    \
+    X(CONNECT_HANG, "connect_hang", LISTEN)        \
+    X(ACCEPT_RESET, "accept_reset", ACCEPT)        \
+    X(ACCEPT_CLOSE, "accept_close", ACCEPT)        \
+    X(ACCEPT_HANG, "accept_hang", ACCEPT)          \
+    X(TLS_EXPIRED, "tls_expired", TLS)             \
+    X(TLS_SELF_SIGNED, "tls_self_signed", TLS)     \
+    X(TLS_WRONG_NAME, "tls_wrong_name", TLS)       \
+    X(TLS_UNTRUSTED, "tls_untrusted", TLS)         \
+    X(TLS_GARBAGE, "tls_garbage", TLS)             \
+    X(TLS_HANG, "tls_hang", TLS)                   \
+    X(TLS_CLOSE, "tls_close", TLS)                 \
+    X(HANG, "hang", REQUEST)                       \
+    X(RESET, "reset", REQUEST)                     \
+    X(CLOSE, "close", REQUEST)                     \
+    X(REUSED_RESET, "reused_reset", REQUEST)       \
+    X(REUSED_CLOSE, "reused_close", REQUEST)       \
+    X(HEADERS_RESET, "headers_reset", REQUEST)     \
+    X(HEADERS_HANG, "headers_hang", REQUEST)       \
     X(HEADERS_ENDLESS, "headers_endless", REQUEST) \
-    X(NOT_HTTP, "not_http", REQUEST)            \
-    X(REDIRECT, "redirect", BODY)               \
-    X(HTML, "html", BODY)                       \
-    X(NO_BODY, "no_body", BODY)                 \
-    X(BODY_ENDLESS, "body_endless", BODY)       \
-    X(NO_FIRST_TOKEN, "no_first_token", STREAM) \
-    X(EMPTY, "empty", STREAM)                   \
-    X(STALL, "stall", STREAM)                   \
-    X(TRUNCATE, "truncate", STREAM)             \
-    X(CUT, "cut", STREAM)                       \
-    X(STREAM_RESET, "stream_reset", STREAM)     \
-    X(STREAM_ERROR, "stream_error", STREAM)     \
-    X(STREAM_ENDLESS, "stream_endless", STREAM) \
-    X(BAD_UTF8, "bad_utf8", STREAM)             \
+    X(NOT_HTTP, "not_http", REQUEST)               \
+    X(REDIRECT, "redirect", BODY)                  \
+    X(HTML, "html", BODY)                          \
+    X(NO_BODY, "no_body", BODY)                    \
+    X(BODY_ENDLESS, "body_endless", BODY)          \
+    X(NO_FIRST_TOKEN, "no_first_token", STREAM)    \
+    X(EMPTY, "empty", STREAM)                      \
+    X(STALL, "stall", STREAM)                      \
+    X(TRUNCATE, "truncate", STREAM)                \
+    X(CUT, "cut", STREAM)                          \
+    X(STREAM_RESET, "stream_reset", STREAM)        \
+    X(STREAM_ERROR, "stream_error", STREAM)        \
+    X(STREAM_ENDLESS, "stream_endless", STREAM)    \
+    X(BAD_UTF8, "bad_utf8", STREAM)                \
     X(MALFORMED, "malformed", STREAM)
 
 enum fault_id {
@@ -68,7 +68,8 @@ enum fault_id {
 const char *fault_id_name(enum fault_id fault);
 enum place fault_place(enum fault_id fault);
 
-/* What an error answer says; its status and words are the family's (families.c). X(ID, name, usual status, only chats get it unless `on` says otherwise) */
+/* What an error answer says; its status and words are the family's (families.c). X(ID, name, usual status, only chats get it unless `on`
+ * says otherwise) */
 #define ERROR_TABLE(X)                                \
     X(NONE, "none", 0, false)                         \
     X(BAD_REQUEST, "bad_request", 400, true)          \
@@ -105,7 +106,16 @@ int error_usual_status(enum error_id error);
 bool error_only_chats(enum error_id error);
 enum error_id error_of_status(int status);
 
-enum error_body { BODY_FAMILY, BODY_EMPTY, BODY_HTML, BODY_TEXT, BODY_JSON_STRING, BODY_SUCCESS_FALSE, BODY_ERROR_STRING, BODY_OBJECT_ERROR };
+enum error_body {
+    BODY_FAMILY,
+    BODY_EMPTY,
+    BODY_HTML,
+    BODY_TEXT,
+    BODY_JSON_STRING,
+    BODY_SUCCESS_FALSE,
+    BODY_ERROR_STRING,
+    BODY_OBJECT_ERROR
+};
 enum answer_kind { ANSWER_SMART, ANSWER_ECHO, ANSWER_FIXED, ANSWER_MARKER, ANSWER_WRONG };
 enum framing { FRAMING_CHUNKED, FRAMING_CLOSE };
 enum usage_form { USAGE_LAST, USAGE_FINISH, USAGE_EACH, USAGE_NULLS, USAGE_ZERO, USAGE_NEVER };
@@ -115,16 +125,16 @@ enum target_bit { ON_CHAT = 1, ON_MODELS = 2, ON_REACH = 4 };
 struct behaviour {
     unsigned refs;
     /* what goes wrong, where, how often */
-    int fault; /* enum fault_id */
-    int error; /* enum error_id */
-    int status; /* HTTP status in place of the family's; alone: an error of that status */
-    int body;  /* enum error_body */
-    char *message; /* in place of the family's words */
-    double retry_after; /* seconds; < 0 = no header */
-    bool retry_after_date; /* as an HTTP date */
-    int on;    /* target_bit; 0 = as usual for that fault or error */
-    int at;    /* tokens before a PLACE_STREAM fault strikes */
-    double fail_share; /* this share of the requests fails, the others are served; 1 = all */
+    int fault;                     /* enum fault_id */
+    int error;                     /* enum error_id */
+    int status;                    /* HTTP status in place of the family's; alone: an error of that status */
+    int body;                      /* enum error_body */
+    char *message;                 /* in place of the family's words */
+    double retry_after;            /* seconds; < 0 = no header */
+    bool retry_after_date;         /* as an HTTP date */
+    int on;                        /* target_bit; 0 = as usual for that fault or error */
+    int at;                        /* tokens before a PLACE_STREAM fault strikes */
+    double fail_share;             /* this share of the requests fails, the others are served; 1 = all */
     double fail_enter, fail_leave; /* chance a request to enter and to leave a failing spell; fail_share holds within it */
     /* times */
     struct spread accept_delay, header_delay, first_token, gap, tail, comment_gap;
@@ -143,11 +153,11 @@ struct behaviour {
     /* limits */
     double rate, rate_burst; /* requests a second; 0 = none */
     int max_in_flight;
-    int limit_error; /* enum error_id */
-    int credit_requests; /* < 0 = endless */
+    int limit_error;                                      /* enum error_id */
+    int credit_requests;                                  /* < 0 = endless */
     double credit, price_input, price_output, price_call; /* per million tokens, per call; credit < 0 = endless */
     /* connections */
-    int close_after; /* requests a connection; 0 = endless */
+    int close_after;   /* requests a connection; 0 = endless */
     bool close_header; /* and say so */
     double close_idle; /* ms after an answer; < 0 = never */
     /* the list */

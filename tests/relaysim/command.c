@@ -75,7 +75,10 @@ static int set_one(struct sim *sim, struct relay *relay, const cJSON *request, c
     return e == 0 ? server_apply(sim, relay, err) : e;
 }
 
-static int command_set(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err) { return for_each(sim, request, answer, set_one, err); }
+static int command_set(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err)
+{
+    return for_each(sim, request, answer, set_one, err);
+}
 
 static int reset_one(struct sim *sim, struct relay *relay, const cJSON *request, cJSON *answer, struct err *err)
 {
@@ -97,7 +100,8 @@ static int command_reset(struct sim *sim, const cJSON *request, cJSON *answer, s
 static void describe(const struct sim *sim, cJSON *answer)
 {
     cJSON_AddItemToObject(answer, "behaviour", behaviour_to_json(sim->relays.behaviour, true));
-    cJSON *faults = json_add_array(answer, "faults"), *errors = json_add_array(answer, "errors"), *families = json_add_array(answer, "families");
+    cJSON *faults = json_add_array(answer, "faults"), *errors = json_add_array(answer, "errors"),
+          *families = json_add_array(answer, "families");
     for (int i = 0; i < FAULT_ID_COUNT; i++)
         json_add_string(faults, NULL, fault_id_name((enum fault_id)i));
     for (int i = 0; i < ERROR_ID_COUNT; i++)
@@ -167,7 +171,10 @@ static int remove_one(struct sim *sim, struct relay *relay, const cJSON *request
     return 0;
 }
 
-static int command_remove(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err) { return for_each(sim, request, answer, remove_one, err); }
+static int command_remove(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err)
+{
+    return for_each(sim, request, answer, remove_one, err);
+}
 
 static int read_kind(const cJSON *request, int *ret, struct err *err)
 {
@@ -279,9 +286,9 @@ int command_run(struct sim *sim, const cJSON *request, cJSON *answer, struct err
     static const struct {
         const char *name;
         int (*run)(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err);
-    } commands[] = {{"set", command_set},       {"get", command_get},   {"reset", command_reset}, {"add", command_add},
-                    {"remove", command_remove}, {"log", command_log},   {"stats", command_stats}, {"ping", command_ping},
-                    {"quit", command_quit}};
+    } commands[] = {{"set", command_set},     {"get", command_get},       {"reset", command_reset},
+                    {"add", command_add},     {"remove", command_remove}, {"log", command_log},
+                    {"stats", command_stats}, {"ping", command_ping},     {"quit", command_quit}};
     const char *name = json_string(request, "cmd");
     for (size_t i = 0; name && i < ARRAY_LEN(commands); i++)
         if (strcmp(commands[i].name, name) == 0)

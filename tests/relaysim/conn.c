@@ -3,9 +3,10 @@
  *     DELAYED --accept_delay--> HANDSHAKE (TLS) --> OPEN <--> playing a script --> LINGER --> closed
  *                                                   HUNG: nothing is read or said any more, until the client leaves
  *
- * A connection has at most one exchange at a time; what a client pipelines waits in `in`. The script of the exchange is played step by step: a step that
- * is due is given to send() whole, and its times are taken right before the send() that carries its last byte. When the client leaves in the middle, the
- * exchange ends as "left". The connection frees itself; functions that may have freed it return false when they have. */
+ * A connection has at most one exchange at a time; what a client pipelines waits in `in`. The script of the exchange is played step by
+ * step: a step that is due is given to send() whole, and its times are taken right before the send() that carries its last byte. When the
+ * client leaves in the middle, the exchange ends as "left". The connection frees itself; functions that may have freed it return false when
+ * they have. */
 #include "tests/relaysim/conn.h"
 
 #include <errno.h>
@@ -22,10 +23,10 @@
 #include "tests/relaysim/control.h"
 #include "tests/relaysim/server.h"
 
-#define INPUT_AHEAD_MAX (1024 * 1024) /* pipelined bytes that are read while an answer is being sent */
-#define STEPS_AT_ONCE 64
-#define LINGER_TIME (2 * USEC_PER_SEC)
-#define FROM_TIMER(timer) ((struct conn *)((char *)(timer) - offsetof(struct conn, timer)))
+#define INPUT_AHEAD_MAX   (1024 * 1024) /* pipelined bytes that are read while an answer is being sent */
+#define STEPS_AT_ONCE     64
+#define LINGER_TIME       (2 * USEC_PER_SEC)
+#define FROM_TIMER(timer) ((struct conn *)((char *)(timer)-offsetof(struct conn, timer)))
 
 enum phase { PHASE_DELAYED, PHASE_HANDSHAKE, PHASE_OPEN, PHASE_HUNG, PHASE_LINGER };
 
@@ -154,12 +155,9 @@ static void note_step(struct record *record, const struct step *step, struct ins
     static const struct {
         unsigned mark;
         size_t offset;
-    } firsts[] = {{MARK_HEADERS, offsetof(struct record, headers)},
-                  {MARK_COMMENT, offsetof(struct record, comment)},
-                  {MARK_DATA, offsetof(struct record, data)},
-                  {MARK_REASONING, offsetof(struct record, reasoning)},
-                  {MARK_CONTENT, offsetof(struct record, content)},
-                  {MARK_DONE, offsetof(struct record, done)}};
+    } firsts[] = {{MARK_HEADERS, offsetof(struct record, headers)}, {MARK_COMMENT, offsetof(struct record, comment)},
+                  {MARK_DATA, offsetof(struct record, data)},       {MARK_REASONING, offsetof(struct record, reasoning)},
+                  {MARK_CONTENT, offsetof(struct record, content)}, {MARK_DONE, offsetof(struct record, done)}};
     for (size_t i = 0; i < ARRAY_LEN(firsts); i++) {
         struct instant *at = (struct instant *)(void *)((char *)record + firsts[i].offset);
         if (step->marks & firsts[i].mark && !at->real)

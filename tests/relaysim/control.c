@@ -1,8 +1,10 @@
 /* The control socket.
  *
- * A Unix stream socket, mode 0600. Each client sends JSON objects, a line each, and gets one line back for each, in order: {"ok":true,...} or
- * {"ok":false,"error":"..."}, with the request's "id" if it had one. "wait" alone is answered later: when as many requests as asked for are in the log, or at
- * its time limit; what the client sends after it waits as well, so the order holds. Lines and answers have caps; a client that does not read is dropped. */
+ * A Unix stream socket, mode 0600. Each client sends JSON objects, a line each, and gets one line back for each, in order: {"ok":true,...}
+ * or
+ * {"ok":false,"error":"..."}, with the request's "id" if it had one. "wait" alone is answered later: when as many requests as asked for are
+ * in the log, or at its time limit; what the client sends after it waits as well, so the order holds. Lines and answers have caps; a client
+ * that does not read is dropped. */
 #include "tests/relaysim/control.h"
 
 #include <errno.h>
@@ -17,10 +19,10 @@
 #include "shared/json.h"
 #include "tests/relaysim/command.h"
 
-#define LINE_MAX_BYTES (32 * 1024 * 1024)
+#define LINE_MAX_BYTES   (32 * 1024 * 1024)
 #define ANSWER_MAX_BYTES (256 * 1024 * 1024)
-#define WAIT_DEFAULT_MS 10000
-#define FROM_TIMER(t) ((struct client *)(void *)((char *)(t) - offsetof(struct client, timer)))
+#define WAIT_DEFAULT_MS  10000
+#define FROM_TIMER(t)    ((struct client *)(void *)((char *)(t)-offsetof(struct client, timer)))
 
 struct waiting {
     bool on, ended;
@@ -241,8 +243,12 @@ static void control_ready(struct watch *watch, uint32_t events)
     if (fd < 0)
         return;
     struct client *c = alloc_zero(1, sizeof *c);
-    *c = (struct client){.watch = {.fd = fd, .events = EPOLLIN, .ready = client_ready}, .timer = {.fire = client_timer}, .control = control,
-                         .next = control->clients, .in = BUF_CAP(LINE_MAX_BYTES + 65536), .out = BUF_CAP(ANSWER_MAX_BYTES)};
+    *c = (struct client){.watch = {.fd = fd, .events = EPOLLIN, .ready = client_ready},
+                         .timer = {.fire = client_timer},
+                         .control = control,
+                         .next = control->clients,
+                         .in = BUF_CAP(LINE_MAX_BYTES + 65536),
+                         .out = BUF_CAP(ANSWER_MAX_BYTES)};
     if (c->next)
         c->next->prev = c;
     control->clients = c;

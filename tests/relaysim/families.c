@@ -1,8 +1,8 @@
 /* The families' ways of saying things, each from its public documentation or source.
  *
- * One table has a row for each (family, error): HTTP status, type, code and sentence, as that family would answer. The writers below put such a row into
- * the family's JSON shape. Nothing here decides that an error is due; answer.c does. The misleading ones are wanted: no credit as 403 or 429, an unknown
- * model as 503, a rate limit without a body. */
+ * One table has a row for each (family, error): HTTP status, type, code and sentence, as that family would answer. The writers below put
+ * such a row into the family's JSON shape. Nothing here decides that an error is due; answer.c does. The misleading ones are wanted: no
+ * credit as 403 or 429, an unknown model as 503, a rate limit without a body. */
 #include "tests/relaysim/families.h"
 
 #include <stdio.h>
@@ -23,16 +23,21 @@ static const struct saying openai_says[ERROR_ID_COUNT] = {
     [ERROR_BAD_REQUEST] = {400, "invalid_request_error", "invalid_request", "We could not parse the JSON body of your request."},
     [ERROR_BAD_KEY] = {401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided: sk-****."},
     [ERROR_UPSTREAM_KEY] = {401, "upstream_error", "invalid_api_key", "Incorrect API key provided by the upstream account."},
-    [ERROR_NO_CREDIT] = {429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota, please check your plan and billing details."},
+    [ERROR_NO_CREDIT] = {429, "insufficient_quota", "insufficient_quota",
+                         "You exceeded your current quota, please check your plan and billing details."},
     [ERROR_KEY_LIMIT] = {429, "insufficient_quota", "billing_hard_limit_reached", "Billing hard limit has been reached."},
-    [ERROR_FORBIDDEN] = {403, "invalid_request_error", "unsupported_country_region_territory", "Country, region, or territory not supported."},
-    [ERROR_MODERATED] = {400, "invalid_request_error", "content_policy_violation", "Your request was rejected as a result of our safety system."},
-    [ERROR_MODEL_MISSING] = {404, "invalid_request_error", "model_not_found", "The model `%s` does not exist or you do not have access to it."},
+    [ERROR_FORBIDDEN] = {403, "invalid_request_error", "unsupported_country_region_territory",
+                         "Country, region, or territory not supported."},
+    [ERROR_MODERATED] = {400, "invalid_request_error", "content_policy_violation",
+                         "Your request was rejected as a result of our safety system."},
+    [ERROR_MODEL_MISSING] = {404, "invalid_request_error", "model_not_found",
+                             "The model `%s` does not exist or you do not have access to it."},
     [ERROR_NOT_FOUND] = {404, "invalid_request_error", "unknown_url", "Invalid URL"},
     [ERROR_TIMEOUT] = {408, "server_error", "timeout", "Request timed out."},
     [ERROR_TOO_LARGE] = {413, "invalid_request_error", "request_too_large", "The request body is too large."},
     [ERROR_UNPROCESSABLE] = {422, "invalid_request_error", "unprocessable_entity", "Invalid argument."},
-    [ERROR_RATE_LIMITED] = {429, "requests", "rate_limit_exceeded", "Rate limit reached for %s on requests per min (RPM): Limit 3, Used 3, Requested 1."},
+    [ERROR_RATE_LIMITED] = {429, "requests", "rate_limit_exceeded",
+                            "Rate limit reached for %s on requests per min (RPM): Limit 3, Used 3, Requested 1."},
     [ERROR_USER_LIMIT] = {429, "tokens", "rate_limit_exceeded", "Rate limit reached for %s on tokens per min (TPM)."},
     [ERROR_UPSTREAM_FULL] = {503, "server_error", "engine_overloaded", "The engine is currently overloaded, please try again later."},
     [ERROR_SERVER] = {500, "server_error", "internal_error", "The server had an error while processing your request."},
@@ -48,8 +53,10 @@ static const struct saying openrouter_says[ERROR_ID_COUNT] = {
     [ERROR_BAD_REQUEST] = {400, "invalid_request", NULL, "Invalid request parameters"},
     [ERROR_BAD_KEY] = {401, "authentication", NULL, "User not found."},
     [ERROR_UPSTREAM_KEY] = {502, "provider_unavailable", NULL, "Provider returned error"},
-    [ERROR_NO_CREDIT] = {402, "payment_required", "openrouter_credits", "Insufficient credits. Add more using https://openrouter.ai/credits"},
-    [ERROR_KEY_LIMIT] = {402, "payment_required", "openrouter_key_limit", "Key limit exceeded. Manage it using https://openrouter.ai/settings/keys"},
+    [ERROR_NO_CREDIT] = {402, "payment_required", "openrouter_credits",
+                         "Insufficient credits. Add more using https://openrouter.ai/credits"},
+    [ERROR_KEY_LIMIT] = {402, "payment_required", "openrouter_key_limit",
+                         "Key limit exceeded. Manage it using https://openrouter.ai/settings/keys"},
     [ERROR_FORBIDDEN] = {403, "permission_denied", NULL, "Only management keys can perform this operation"},
     [ERROR_MODERATED] = {403, "content_policy_violation", "moderation", "Your input was flagged by moderation"},
     [ERROR_MODEL_MISSING] = {400, "invalid_request", "model_not_found", "%s is not a valid model ID"},
@@ -109,7 +116,8 @@ static const struct saying newapi_says[ERROR_ID_COUNT] = {
     [ERROR_BAD_KEY] = {401, "new_api_error", "", "无效的令牌"},
     [ERROR_UPSTREAM_KEY] = {401, "upstream_error", "channel:invalid_key", "Incorrect API key provided: sk-up****."},
     [ERROR_NO_CREDIT] = {403, "new_api_error", "insufficient_user_quota", "用户额度不足, 剩余额度: ＄0.000000"},
-    [ERROR_KEY_LIMIT] = {403, "new_api_error", "pre_consume_token_quota_failed", "预扣费额度失败, 用户剩余额度: ＄0.000100, 需要预扣费额度: ＄0.002000"},
+    [ERROR_KEY_LIMIT] = {403, "new_api_error", "pre_consume_token_quota_failed",
+                         "预扣费额度失败, 用户剩余额度: ＄0.000100, 需要预扣费额度: ＄0.002000"},
     [ERROR_FORBIDDEN] = {403, "new_api_error", "access_denied", "该令牌无权访问模型 %s"},
     [ERROR_MODERATED] = {500, "new_api_error", "sensitive_words_detected", "user sensitive words detected"},
     [ERROR_MODEL_MISSING] = {503, "new_api_error", "model_not_found", "分组 default 下模型 %s 无可用渠道（distributor）"},
@@ -188,9 +196,9 @@ static const struct saying anthropic_says[ERROR_ID_COUNT] = {
 };
 
 static const struct saying *const family_says[FAMILY_COUNT] = {
-    [FAMILY_OPENAI] = openai_says, [FAMILY_OPENROUTER] = openrouter_says, [FAMILY_SILICONFLOW] = siliconflow_says,
-    [FAMILY_NEWAPI] = newapi_says, [FAMILY_ONEAPI] = oneapi_says,         [FAMILY_AIHUBMIX] = aihubmix_says,
-    [FAMILY_APIYI] = apiyi_says,   [FAMILY_DMXAPI] = dmxapi_says,         [FAMILY_SUB2API] = sub2api_says,
+    [FAMILY_OPENAI] = openai_says,       [FAMILY_OPENROUTER] = openrouter_says, [FAMILY_SILICONFLOW] = siliconflow_says,
+    [FAMILY_NEWAPI] = newapi_says,       [FAMILY_ONEAPI] = oneapi_says,         [FAMILY_AIHUBMIX] = aihubmix_says,
+    [FAMILY_APIYI] = apiyi_says,         [FAMILY_DMXAPI] = dmxapi_says,         [FAMILY_SUB2API] = sub2api_says,
     [FAMILY_ANTHROPIC] = anthropic_says,
 };
 
@@ -206,7 +214,10 @@ static struct saying find_saying(enum family family, enum error_id error)
     return common;
 }
 
-int family_status(enum family family, enum error_id error) { return find_saying(family, error).status; }
+int family_status(enum family family, enum error_id error)
+{
+    return find_saying(family, error).status;
+}
 
 /* --- error bodies ------------------------------------------------------------------------------------------------- */
 
@@ -257,8 +268,13 @@ static void add_openrouter_error(const struct complaint *c, const struct saying 
 
 static const char *anthropic_type_of_status(int status)
 {
-    return status == 401 ? "authentication_error" : status == 403 ? "permission_error" : status == 404 ? "not_found_error" : status == 429 ? "rate_limit_error"
-           : status == 529 ? "overloaded_error" : status < 500 ? "invalid_request_error" : "api_error";
+    return status == 401   ? "authentication_error"
+           : status == 403 ? "permission_error"
+           : status == 404 ? "not_found_error"
+           : status == 429 ? "rate_limit_error"
+           : status == 529 ? "overloaded_error"
+           : status < 500  ? "invalid_request_error"
+                           : "api_error";
 }
 
 void family_error_object(const struct complaint *c, int status, struct buf *ret)
@@ -267,7 +283,9 @@ void family_error_object(const struct complaint *c, int status, struct buf *ret)
     if (!s.message) /* a family that says nothing at all has to say something in a stream */
         s = openai_says[c->error];
     if (c->anthropic || c->family == FAMILY_ANTHROPIC) {
-        const char *type = c->family == FAMILY_ANTHROPIC ? s.type : c->family == FAMILY_NEWAPI ? "new_api_error" : anthropic_type_of_status(status);
+        const char *type = c->family == FAMILY_ANTHROPIC ? s.type
+                           : c->family == FAMILY_NEWAPI  ? "new_api_error"
+                                                         : anthropic_type_of_status(status);
         buf_printf(ret, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":", type ? type : "api_error");
         add_words(c, s.message, ret);
         buf_add_str(ret, "}}");
@@ -309,7 +327,9 @@ const char *family_error(const struct complaint *c, int status, struct buf *ret)
     case BODY_EMPTY:
         return NULL;
     case BODY_HTML:
-        buf_printf(ret, "<html>\r\n<head><title>%d</title></head>\r\n<body>\r\n<center><h1>%d</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n",
+        buf_printf(ret,
+                   "<html>\r\n<head><title>%d</title></head>\r\n<body>\r\n<center><h1>%d</h1></center>\r\n<hr><center>nginx</center>\r\n</"
+                   "body>\r\n</html>\r\n",
                    status, status);
         return "text/html";
     case BODY_TEXT:
@@ -353,8 +373,11 @@ static void add_model(const struct relay *relay, const char *name, bool anthropi
     if (price_feed) {
         buf_add_str(ret, "{\"model_id\":");
         json_quote(ret, name);
-        buf_printf(ret, ",\"desc\":\"\",\"pricing\":{\"input\":%.10g,\"output\":%.10g},\"types\":\"llm\",\"features\":\"\",\"input_modalities\":\"text\","
-                        "\"max_output\":16384,\"context_length\":128000}", b->price_input, b->price_output);
+        buf_printf(ret,
+                   ",\"desc\":\"\",\"pricing\":{\"input\":%.10g,\"output\":%.10g},\"types\":\"llm\",\"features\":\"\",\"input_modalities\":"
+                   "\"text\","
+                   "\"max_output\":16384,\"context_length\":128000}",
+                   b->price_input, b->price_output);
         return;
     }
     buf_add_str(ret, "{\"id\":");
@@ -371,10 +394,13 @@ static void add_model(const struct relay *relay, const char *name, bool anthropi
         json_quote(ret, name);
         buf_add_str(ret, ",\"name\":");
         json_quote(ret, name);
-        buf_printf(ret, ",\"created\":1692901234,\"description\":\"\",\"context_length\":128000,\"architecture\":{\"modality\":\"text->text\","
-                        "\"input_modalities\":[\"text\"],\"output_modalities\":[\"text\"],\"tokenizer\":\"GPT\",\"instruct_type\":null},\"pricing\":{\"prompt\":\"%.12g\","
-                        "\"completion\":\"%.12g\",\"request\":\"%.12g\",\"image\":\"0\"},\"top_provider\":{\"context_length\":128000,"
-                        "\"max_completion_tokens\":16384,\"is_moderated\":true},\"per_request_limits\":null,\"supported_parameters\":[\"max_tokens\",\"temperature\"]}",
+        buf_printf(ret,
+                   ",\"created\":1692901234,\"description\":\"\",\"context_length\":128000,\"architecture\":{\"modality\":\"text->text\","
+                   "\"input_modalities\":[\"text\"],\"output_modalities\":[\"text\"],\"tokenizer\":\"GPT\",\"instruct_type\":null},"
+                   "\"pricing\":{\"prompt\":\"%.12g\","
+                   "\"completion\":\"%.12g\",\"request\":\"%.12g\",\"image\":\"0\"},\"top_provider\":{\"context_length\":128000,"
+                   "\"max_completion_tokens\":16384,\"is_moderated\":true},\"per_request_limits\":null,\"supported_parameters\":[\"max_"
+                   "tokens\",\"temperature\"]}",
                    b->price_input / 1e6, b->price_output / 1e6, b->price_call);
         break;
     case FAMILY_NEWAPI:
@@ -393,7 +419,9 @@ static void add_model(const struct relay *relay, const char *name, bool anthropi
 void family_models(const struct relay *relay, bool anthropic, bool price_feed, struct buf *ret)
 {
     bool plain = relay->family != FAMILY_NEWAPI && relay->family != FAMILY_OPENROUTER && !anthropic && !price_feed;
-    buf_add_str(ret, relay->family == FAMILY_NEWAPI && !anthropic ? "{\"success\":true,\"data\":[" : plain ? "{\"object\":\"list\",\"data\":[" : "{\"data\":[");
+    buf_add_str(ret, relay->family == FAMILY_NEWAPI && !anthropic ? "{\"success\":true,\"data\":["
+                     : plain                                      ? "{\"object\":\"list\",\"data\":["
+                                                                  : "{\"data\":[");
     const char *name;
     for (size_t i = 0, written = 0; (name = listed_model(relay, i)); i++)
         if (relay_has_model(relay, name)) {
@@ -401,9 +429,10 @@ void family_models(const struct relay *relay, bool anthropic, bool price_feed, s
                 buf_add_char(ret, ',');
             add_model(relay, name, anthropic, price_feed, ret);
         }
-    buf_add_str(ret, anthropic ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}"
-                     : price_feed ? "],\"message\":\"\",\"success\":true}"
-                     : relay->family == FAMILY_NEWAPI ? "],\"object\":\"list\"}" : "]}");
+    buf_add_str(ret, anthropic                        ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}"
+                     : price_feed                     ? "],\"message\":\"\",\"success\":true}"
+                     : relay->family == FAMILY_NEWAPI ? "],\"object\":\"list\"}"
+                                                      : "]}");
 }
 
 void family_headers(enum family family, uint64_t id, struct buf *ret)
@@ -430,11 +459,16 @@ void family_headers(enum family family, uint64_t id, struct buf *ret)
     }
 }
 
-const char *family_comment(enum family family) { return family == FAMILY_OPENROUTER ? " OPENROUTER PROCESSING" : " PING"; }
+const char *family_comment(enum family family)
+{
+    return family == FAMILY_OPENROUTER ? " OPENROUTER PROCESSING" : " PING";
+}
 
 void family_page(const struct relay *relay, struct buf *ret)
 {
-    buf_printf(ret, "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>%s</title></head>\n<body><h1>%s</h1><p>A simulated relay.</p></body></html>\n",
+    buf_printf(ret,
+               "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>%s</title></head>\n<body><h1>%s</h1><p>A simulated "
+               "relay.</p></body></html>\n",
                relay->name, relay->name);
 }
 
@@ -442,10 +476,14 @@ bool family_status_page(const struct relay *relay, struct buf *ret)
 {
     if (relay->family != FAMILY_NEWAPI && relay->family != FAMILY_ONEAPI)
         return false;
-    buf_printf(ret, "{\"success\":true,\"message\":\"\",\"data\":{\"version\":\"v0.0.0-simulated\",\"start_time\":1767225600,\"system_name\":\"%s\","
-                    "\"quota_per_unit\":500000,\"display_in_currency\":true%s}}",
-               relay->name, relay->family == FAMILY_NEWAPI ? ",\"quota_display_type\":\"USD\",\"price\":7.3,\"usd_exchange_rate\":7.3,\"announcements\":[],\"faq\":[]"
-                                                           : ",\"chat_link\":\"\",\"oidc\":false");
+    buf_printf(
+        ret,
+        "{\"success\":true,\"message\":\"\",\"data\":{\"version\":\"v0.0.0-simulated\",\"start_time\":1767225600,\"system_name\":\"%s\","
+        "\"quota_per_unit\":500000,\"display_in_currency\":true%s}}",
+        relay->name,
+        relay->family == FAMILY_NEWAPI
+            ? ",\"quota_display_type\":\"USD\",\"price\":7.3,\"usd_exchange_rate\":7.3,\"announcements\":[],\"faq\":[]"
+            : ",\"chat_link\":\"\",\"oidc\":false");
     return true;
 }
 

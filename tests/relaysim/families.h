@@ -8,12 +8,12 @@
 /* What an error sentence is made of. */
 struct complaint {
     enum family family;
-    bool anthropic;      /* the Anthropic dialect's shape */
+    bool anthropic; /* the Anthropic dialect's shape */
     enum error_id error;
     enum error_body body;
     const char *message; /* in place of the family's; NULL = the family's */
     const char *model, *method, *path;
-    uint64_t id;         /* for "request id" */
+    uint64_t id; /* for "request id" */
 };
 
 /* The HTTP status that this family answers with. */

@@ -1,7 +1,7 @@
 /* HTTP/1.1 requests out of a connection's bytes: what clients of relays send, and strictly bounded.
  *
- * It is called again with all bytes of the connection whenever some have come; it keeps nothing between calls but the head that it has read. Bodies
- * come with Content-Length or chunked. Pure. */
+ * It is called again with all bytes of the connection whenever some have come; it keeps nothing between calls but the head that it has
+ * read. Bodies come with Content-Length or chunked. Pure. */
 #include "tests/relaysim/http.h"
 
 #include <ctype.h>

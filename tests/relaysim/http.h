@@ -12,20 +12,21 @@
 
 struct request {
     char method[16];
-    char target[1024];   /* path, without the query */
-    char host[256];      /* without the port, lower case */
-    char key[512];       /* of Authorization (Bearer or bare) or x-api-key; "" = none */
-    bool close;          /* the client wants it closed afterwards */
+    char target[1024]; /* path, without the query */
+    char host[256];    /* without the port, lower case */
+    char key[512];     /* of Authorization (Bearer or bare) or x-api-key; "" = none */
+    bool close;        /* the client wants it closed afterwards */
     bool expect_continue;
     bool chunked;
-    size_t head_len;     /* bytes of the head, blank line included */
-    size_t body_len;     /* announced (without chunked) */
-    struct buf body;     /* whole */
-    size_t used;         /* bytes of the input that were this request */
+    size_t head_len; /* bytes of the head, blank line included */
+    size_t body_len; /* announced (without chunked) */
+    struct buf body; /* whole */
+    size_t used;     /* bytes of the input that were this request */
 };
 
 void request_done(struct request *r);
-/* Tries to read one request from the start of data. 1 = whole; 0 = more is needed (head_len > 0 once the head is whole); -EINVAL = no HTTP, -E2BIG. */
+/* Tries to read one request from the start of data. 1 = whole; 0 = more is needed (head_len > 0 once the head is whole); -EINVAL = no HTTP,
+ * -E2BIG. */
 int request_parse(struct request *r, const char *data, size_t len);
 
 #endif

@@ -2,8 +2,9 @@
  *
  *     relaysim --config FILE.json|- --control PATH --ca-dir DIR [--port N] [--tls-port N] [--lifeline] [--die-with-parent]
  *
- * It reads the list of relays, makes certificates, opens the ports and the control socket, prints one line of JSON on stdout when all is ready, and serves until
- * SIGTERM, SIGINT, the command "quit", the end of stdin (--lifeline) or the end of its parent (--die-with-parent). This file is argv, signals and wiring only. */
+ * It reads the list of relays, makes certificates, opens the ports and the control socket, prints one line of JSON on stdout when all is
+ * ready, and serves until SIGTERM, SIGINT, the command "quit", the end of stdin (--lifeline) or the end of its parent (--die-with-parent).
+ * This file is argv, signals and wiring only. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -37,8 +38,9 @@ struct ending { /* what ends the program */
 
 static int usage(FILE *to)
 {
-    fprintf(to, "usage: relaysim --config FILE.json|- --control PATH --ca-dir DIR [--port N] [--tls-port N] [--lifeline] [--die-with-parent]\n"
-                "Simulated LLM relays on 127.0.0.1; see tests/relaysim/README.md.\n");
+    fprintf(to,
+            "usage: relaysim --config FILE.json|- --control PATH --ca-dir DIR [--port N] [--tls-port N] [--lifeline] [--die-with-parent]\n"
+            "Simulated LLM relays on 127.0.0.1; see tests/relaysim/README.md.\n");
     return to == stderr ? 2 : 0;
 }
 
@@ -46,9 +48,9 @@ static int usage(FILE *to)
 static int read_options(int argc, char **argv, struct options *ret)
 {
     static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},   {"control", required_argument, NULL, 's'}, {"ca-dir", required_argument, NULL, 'd'},
-        {"port", required_argument, NULL, 'p'},     {"tls-port", required_argument, NULL, 't'}, {"lifeline", no_argument, NULL, 'l'},
-        {"die-with-parent", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+        {"config", required_argument, NULL, 'c'},    {"control", required_argument, NULL, 's'},  {"ca-dir", required_argument, NULL, 'd'},
+        {"port", required_argument, NULL, 'p'},      {"tls-port", required_argument, NULL, 't'}, {"lifeline", no_argument, NULL, 'l'},
+        {"die-with-parent", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     *ret = (struct options){.port = -1, .tls_port = -1};
     for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         switch (o) {
@@ -124,7 +126,8 @@ static int choose_port(int given, const cJSON *config, const char *name, int *re
 
 static int add_relays(struct sim *sim, const cJSON *config, struct err *err)
 {
-    const cJSON *defaults = cJSON_GetObjectItemCaseSensitive(config, "behaviour"), *relays = cJSON_GetObjectItemCaseSensitive(config, "relays");
+    const cJSON *defaults = cJSON_GetObjectItemCaseSensitive(config, "behaviour"),
+                *relays = cJSON_GetObjectItemCaseSensitive(config, "relays");
     if (defaults) {
         struct behaviour *made = behaviour_merge(sim->relays.behaviour, defaults, err);
         if (!made)

@@ -1,7 +1,8 @@
 /* The simulated model.
  *
- * By default it reads: probed asks a question on five clauses "NAME did the THING" (probed/probe/challenge.c has the form), and solve() looks the answer up as
- * anybody would, so a route through here passes the challenge. It can also be told to repeat, to say a fixed text or to take the wrong clause. Pure. */
+ * By default it reads: probed asks a question on five clauses "NAME did the THING" (probed/probe/challenge.c has the form), and solve()
+ * looks the answer up as anybody would, so a route through here passes the challenge. It can also be told to repeat, to say a fixed text or
+ * to take the wrong clause. Pure. */
 #include "tests/relaysim/model.h"
 
 #include <stdlib.h>
@@ -20,7 +21,10 @@ struct clause {
     struct word who, what;
 };
 
-static bool word_is(struct word w, const char *text, size_t len) { return w.len == len && memcmp(w.at, text, len) == 0; }
+static bool word_is(struct word w, const char *text, size_t len)
+{
+    return w.len == len && memcmp(w.at, text, len) == 0;
+}
 
 static struct word next_word(const char **p)
 {

@@ -7,7 +7,8 @@
 
 /* The reply to `prompt` as the behaviour's `answer` says. */
 void model_reply(const struct behaviour *b, const char *prompt, struct buf *ret);
-/* The next piece of text as a tokenizer might cut it: at most max_chars characters, a space going with the word behind it. Its length in bytes; 0 at the end. */
+/* The next piece of text as a tokenizer might cut it: at most max_chars characters, a space going with the word behind it. Its length in
+ * bytes; 0 at the end. */
 size_t model_piece(const char *text, int max_chars);
 /* The i-th filler word, with a leading space. */
 const char *model_filler(unsigned i);

@@ -1,7 +1,7 @@
 /* Chance, repeatable.
  *
- * A relay's state is one 64-bit number (splitmix64: Steele, Lea and Flood 2014), seeded from the simulation's seed and the relay's name, so that
- * a run with the same seed and the same order of requests has the same delays and failures. Normal values by Box and Muller. */
+ * A relay's state is one 64-bit number (splitmix64: Steele, Lea and Flood 2014), seeded from the simulation's seed and the relay's name, so
+ * that a run with the same seed and the same order of requests has the same delays and failures. Normal values by Box and Muller. */
 #include "tests/relaysim/random.h"
 
 #include <errno.h>
@@ -20,7 +20,10 @@ uint64_t random_next(uint64_t *state)
     return z ^ z >> 31;
 }
 
-double random_unit(uint64_t *state) { return (double)(random_next(state) >> 11) * 0x1p-53; }
+double random_unit(uint64_t *state)
+{
+    return (double)(random_next(state) >> 11) * 0x1p-53;
+}
 
 static double random_normal(uint64_t *state)
 {
@@ -32,7 +35,8 @@ static const char *const spread_names[] = {"constant", "uniform", "normal", "log
 
 int spread_from_json(const cJSON *json, struct spread *ret, struct err *err)
 {
-    static const char usage[] = "a delay is milliseconds, or {\"uniform\":[LOW,HIGH]}, {\"normal\":[MEAN,SD]}, {\"lognormal\":[MEDIAN,SIGMA]}";
+    static const char usage[] =
+        "a delay is milliseconds, or {\"uniform\":[LOW,HIGH]}, {\"normal\":[MEAN,SD]}, {\"lognormal\":[MEDIAN,SIGMA]}";
     struct spread spread = {.kind = SPREAD_CONSTANT};
     const cJSON *value = json;
     if (cJSON_IsObject(json)) {

@@ -21,7 +21,10 @@ static usec_t read_clock(clockid_t id)
     return (usec_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
 }
 
-usec_t steady_now(void) { return read_clock(CLOCK_MONOTONIC); }
+usec_t steady_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
 
 struct instant instant_now(void)
 {
@@ -44,7 +47,10 @@ void reactor_done(struct reactor *r)
     *r = (struct reactor){.epoll = -1};
 }
 
-void reactor_stop(struct reactor *r) { r->stopping = true; }
+void reactor_stop(struct reactor *r)
+{
+    r->stopping = true;
+}
 
 int reactor_add(struct reactor *r, struct watch *watch)
 {

@@ -1,9 +1,9 @@
 /* The log of requests.
  *
- * A ring of the last N records, over all relays, oldest dropped. A record is in the ring from the first byte of its request on and is filled in while the
- * request runs, so an unanswered request is seen as well. It is counted: a running exchange keeps its record although the ring has dropped it.
- * Beside it, a table counts each (relay, body): a chat that carries a nonce comes once, so a second one is a client that sent it twice. The
- * table is bounded; once full, new bodies are not entered and the log says so. */
+ * A ring of the last N records, over all relays, oldest dropped. A record is in the ring from the first byte of its request on and is
+ * filled in while the request runs, so an unanswered request is seen as well. It is counted: a running exchange keeps its record although
+ * the ring has dropped it. Beside it, a table counts each (relay, body): a chat that carries a nonce comes once, so a second one is a
+ * client that sent it twice. The table is bounded; once full, new bodies are not entered and the log says so. */
 #include "tests/relaysim/record.h"
 
 #include <openssl/sha.h>
@@ -198,9 +198,13 @@ static bool wanted(const struct record *record, const struct relay *relay, int k
 }
 
 /* The i-th newest, 0 = the newest. */
-static const struct record *from_newest(const struct records *r, size_t i) { return r->ring[(r->next + 2 * r->size - 1 - i) % r->size]; }
+static const struct record *from_newest(const struct records *r, size_t i)
+{
+    return r->ring[(r->next + 2 * r->size - 1 - i) % r->size];
+}
 
-cJSON *records_log(const struct records *r, const struct relay *relay, int kind, uint64_t since, size_t last, bool only_ended, bool only_duplicates)
+cJSON *records_log(const struct records *r, const struct relay *relay, int kind, uint64_t since, size_t last, bool only_ended,
+                   bool only_duplicates)
 {
     size_t first = 0, found = 0;
     for (; first < r->size && found < last; first++) {

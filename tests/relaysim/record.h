@@ -11,32 +11,33 @@
 #include "tests/relaysim/relay.h"
 
 #define RECORD_TOKENS_MAX 2048
-#define RECORDS_DEFAULT 16384
+#define RECORDS_DEFAULT   16384
 
 enum record_kind { RECORD_OTHER, RECORD_REACH, RECORD_MODELS, RECORD_CHAT };
 
 struct record { /* of one request; counted: by the log and by the exchange */
     unsigned refs;
-    uint64_t seq; /* 1.., over all relays */
+    uint64_t seq;              /* 1.., over all relays */
     const struct relay *relay; /* NULL = no relay was found */
-    uint64_t connection; /* its number */
-    uint32_t nth;        /* request on that connection, 1.. */
-    uint8_t kind;        /* enum record_kind */
+    uint64_t connection;       /* its number */
+    uint32_t nth;              /* request on that connection, 1.. */
+    uint8_t kind;              /* enum record_kind */
     bool anthropic, stream, tls, ended;
-    uint16_t status;     /* sent; 0 = none */
+    uint16_t status; /* sent; 0 = none */
     char model[64];
-    char how[24];        /* "answered", "error", a fault's name, "left", "closed", "removed" */
-    char error[24];      /* the error's name, or "" */
+    char how[24];          /* "answered", "error", a fault's name, "left", "closed", "removed" */
+    char error[24];        /* the error's name, or "" */
     uint64_t body_hash[4]; /* SHA-256 of the body */
     size_t body_len;
-    uint32_t seen;       /* how many requests with this very body the relay has had, this one included */
+    uint32_t seen; /* how many requests with this very body the relay has had, this one included */
     uint32_t prompt_tokens, completion_tokens, reasoning_tokens;
     double cost;
     struct instant accepted, handshaked, first_byte, complete; /* of the connection; received */
-    struct instant headers, comment, data, reasoning, content, content_last, done, end; /* each taken right before the send() with its last byte */
+    struct instant headers, comment, data, reasoning, content, content_last, done,
+        end;       /* each taken right before the send() with its last byte */
     uint64_t sent; /* bytes */
     uint32_t tokens_len, tokens_size;
-    usec_t *tokens; /* steady time of each reasoning and content delta that was sent; at most RECORD_TOKENS_MAX */
+    usec_t *tokens;       /* steady time of each reasoning and content delta that was sent; at most RECORD_TOKENS_MAX */
     uint32_t tokens_sent; /* all of them */
 };
 
@@ -63,7 +64,8 @@ void record_token(struct record *record, usec_t at);
 cJSON *record_to_json(const struct record *record);
 
 /* The last `last` records of `relay` (NULL = all) after seq `since`, oldest first; kind < 0 = all; only ended ones if so wished. */
-cJSON *records_log(const struct records *r, const struct relay *relay, int kind, uint64_t since, size_t last, bool only_ended, bool only_duplicates);
+cJSON *records_log(const struct records *r, const struct relay *relay, int kind, uint64_t since, size_t last, bool only_ended,
+                   bool only_duplicates);
 size_t records_count(const struct records *r, const struct relay *relay, int kind, uint64_t since, bool only_ended);
 int record_kind_from_name(const char *name); /* -1 = none */
 

@@ -1,7 +1,8 @@
 /* The simulated relays.
  *
- * A relay is some 250 bytes: what can be shared (default behaviour, model lists) is shared by reference, so that thousands fit in one process. Relays are
- * never freed before the end, only marked as removed, since records and connections point at them. Found by name through a hash table. */
+ * A relay is some 250 bytes: what can be shared (default behaviour, model lists) is shared by reference, so that thousands fit in one
+ * process. Relays are never freed before the end, only marked as removed, since records and connections point at them. Found by name
+ * through a hash table. */
 #include "tests/relaysim/relay.h"
 
 #include <errno.h>
@@ -20,7 +21,10 @@ static const char *const family_names[] = {
 #undef X
 };
 
-const char *family_name(enum family family) { return family_names[family]; }
+const char *family_name(enum family family)
+{
+    return family_names[family];
+}
 
 /* --- model lists -------------------------------------------------------------------------------------------------- */
 
@@ -168,7 +172,10 @@ static uint64_t hash_name(const char *name, size_t len)
     return h;
 }
 
-void relays_init(struct relays *r, uint64_t seed) { *r = (struct relays){.behaviour = behaviour_default(), .seed = seed}; }
+void relays_init(struct relays *r, uint64_t seed)
+{
+    *r = (struct relays){.behaviour = behaviour_default(), .seed = seed};
+}
 
 void relays_done(struct relays *r)
 {
@@ -205,7 +212,10 @@ struct relay *relays_find(const struct relays *r, const char *name, size_t len)
     return relay && !relay->removed ? relay : NULL;
 }
 
-void relay_remove(struct relay *relay) { relay->removed = true; }
+void relay_remove(struct relay *relay)
+{
+    relay->removed = true;
+}
 
 static void grow_table(struct relays *r)
 {

@@ -9,19 +9,19 @@
 #include "tests/relaysim/behaviour.h"
 
 #define RELAY_NAME_MAX 64
-#define RELAYS_MAX 100000
+#define RELAYS_MAX     100000
 
 /* X(ID, name) */
-#define FAMILY_TABLE(X)         \
-    X(OPENAI, "openai")         \
-    X(OPENROUTER, "openrouter") \
+#define FAMILY_TABLE(X)           \
+    X(OPENAI, "openai")           \
+    X(OPENROUTER, "openrouter")   \
     X(SILICONFLOW, "siliconflow") \
-    X(NEWAPI, "newapi")         \
-    X(ONEAPI, "oneapi")         \
-    X(AIHUBMIX, "aihubmix")     \
-    X(APIYI, "apiyi")           \
-    X(DMXAPI, "dmxapi")         \
-    X(SUB2API, "sub2api")       \
+    X(NEWAPI, "newapi")           \
+    X(ONEAPI, "oneapi")           \
+    X(AIHUBMIX, "aihubmix")       \
+    X(APIYI, "apiyi")             \
+    X(DMXAPI, "dmxapi")           \
+    X(SUB2API, "sub2api")         \
     X(ANTHROPIC, "anthropic")
 
 enum family {
@@ -48,7 +48,7 @@ struct listener;
 
 struct relay {
     char *name;
-    char *key; /* NULL = any, or none */
+    char *key;                 /* NULL = any, or none */
     struct model_list *models; /* NULL = every model there is */
     struct behaviour *behaviour;
     struct model_behaviour *by_model;
@@ -80,7 +80,8 @@ struct relays {
 
 void relays_init(struct relays *r, uint64_t seed);
 void relays_done(struct relays *r);
-/* From {"name","family","key","models":[...],"behaviour":{},"model_behaviour":{}}. Ports are the server's matter. A name that was removed may come again. */
+/* From {"name","family","key","models":[...],"behaviour":{},"model_behaviour":{}}. Ports are the server's matter. A name that was removed
+ * may come again. */
 struct relay *relays_add(struct relays *r, const cJSON *json, struct err *err) ATTR_UNUSED_RESULT;
 struct relay *relays_find(const struct relays *r, const char *name, size_t len);
 void relay_remove(struct relay *relay);

@@ -1,7 +1,7 @@
 /* A whole answer, written out before it is sent.
  *
- * Writers (answer.c, stream.c) append to `bytes`, mark and pace the open step, and cut. conn.c plays the steps: each is one send() when the socket takes it,
- * so that what is cut apart arrives apart. Nothing in here looks at a clock. */
+ * Writers (answer.c, stream.c) append to `bytes`, mark and pace the open step, and cut. conn.c plays the steps: each is one send() when the
+ * socket takes it, so that what is cut apart arrives apart. Nothing in here looks at a clock. */
 #include "tests/relaysim/script.h"
 
 #include <stdlib.h>
@@ -15,7 +15,10 @@ void script_done(struct script *s)
     *s = (struct script){.steps = NULL};
 }
 
-void script_after(struct script *s, usec_t after) { s->open.after += after; }
+void script_after(struct script *s, usec_t after)
+{
+    s->open.after += after;
+}
 
 void script_at(struct script *s, usec_t at)
 {

@@ -10,12 +10,12 @@
 #include "shared/units.h"
 
 enum mark { /* what goes out with a step's last byte */
-    MARK_HEADERS = 1,
-    MARK_COMMENT = 2,
-    MARK_DATA = 4,
-    MARK_REASONING = 8,
-    MARK_CONTENT = 16,
-    MARK_DONE = 32,
+            MARK_HEADERS = 1,
+            MARK_COMMENT = 2,
+            MARK_DATA = 4,
+            MARK_REASONING = 8,
+            MARK_CONTENT = 16,
+            MARK_DONE = 32,
 };
 
 enum script_end {
@@ -41,7 +41,7 @@ struct script {
     enum script_end end;
     usec_t end_at; /* the end comes no earlier than this long after the request was complete */
     bool rude;     /* closes TLS without saying so */
-    usec_t drip; /* > 0: byte by byte, this far apart */
+    usec_t drip;   /* > 0: byte by byte, this far apart */
 };
 
 void script_done(struct script *s);

@@ -1,9 +1,9 @@
 /* Listening ports.
  *
- * One shared HTTP port and one shared HTTPS port carry any number of relays. A relay may have a port of its own; only there can faults below HTTP be shown:
- * a refused connection (the port stays bound by a second socket that never listens, so nobody else can take it meanwhile), a connection that never comes about
- * (the accept queue is kept full, so the kernel drops the SYNs), and certificates. On the shared HTTPS port the server name NAME.test chooses the certificate.
- * Everything is on 127.0.0.1 and nowhere else. */
+ * One shared HTTP port and one shared HTTPS port carry any number of relays. A relay may have a port of its own; only there can faults
+ * below HTTP be shown: a refused connection (the port stays bound by a second socket that never listens, so nobody else can take it
+ * meanwhile), a connection that never comes about (the accept queue is kept full, so the kernel drops the SYNs), and certificates. On the
+ * shared HTTPS port the server name NAME.test chooses the certificate. Everything is on 127.0.0.1 and nowhere else. */
 #include "tests/relaysim/server.h"
 
 #include <arpa/inet.h>
@@ -18,9 +18,9 @@
 #include "shared/json.h"
 #include "tests/relaysim/conn.h"
 
-#define BACKLOG 8192
+#define BACKLOG         8192
 #define ACCEPTS_AT_ONCE 64
-#define PAUSE (100 * USEC_PER_MSEC)
+#define PAUSE           (100 * USEC_PER_MSEC)
 
 static void listener_ready(struct watch *watch, uint32_t events);
 static void pause_over(struct timer *timer);
@@ -31,7 +31,8 @@ static struct sockaddr_in loopback(int port)
 }
 
 /* A bound socket; *port 0 becomes the one that was given. `beside`: the port is ours already and this is to stand beside it.
- * SO_REUSEADDR only for a port that was asked for (others may linger in TIME_WAIT there): with it, port 0 may give one that somebody has bound. */
+ * SO_REUSEADDR only for a port that was asked for (others may linger in TIME_WAIT there): with it, port 0 may give one that somebody has
+ * bound. */
 static int bind_port(int *port, bool beside)
 {
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -92,8 +93,14 @@ static struct listener *listener_new(struct sim *sim, struct relay *relay, bool 
         return NULL;
     }
     struct listener *l = alloc_zero(1, sizeof *l);
-    *l = (struct listener){.watch = {.fd = fd, .ready = listener_ready}, .pause = {.fire = pause_over}, .sim = sim, .next = sim->listeners,
-                           .relay = relay, .tls = tls, .port = port, .holder = -1};
+    *l = (struct listener){.watch = {.fd = fd, .ready = listener_ready},
+                           .pause = {.fire = pause_over},
+                           .sim = sim,
+                           .next = sim->listeners,
+                           .relay = relay,
+                           .tls = tls,
+                           .port = port,
+                           .holder = -1};
     for (int i = 0; i < FILLERS; i++)
         l->fillers[i] = -1;
     sim->listeners = l;
@@ -207,7 +214,9 @@ int server_apply(struct sim *sim, struct relay *relay, struct err *err)
     if (!relay->listener)
         return 0;
     int fault = relay->behaviour->fault;
-    int e = change_state(relay->listener, fault == FAULT_REFUSE ? LISTENER_REFUSING : fault == FAULT_CONNECT_HANG ? LISTENER_HANGING : LISTENER_OPEN);
+    int e = change_state(relay->listener, fault == FAULT_REFUSE         ? LISTENER_REFUSING
+                                          : fault == FAULT_CONNECT_HANG ? LISTENER_HANGING
+                                                                        : LISTENER_OPEN);
     return e < 0 ? err_set(err, e, "relay \"%s\": port %d: %s", relay->name, relay->listener->port, strerror(-e)) : 0;
 }
 

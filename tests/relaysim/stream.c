@@ -1,84 +1,16 @@
-/* One completion written out.
+/* One completion as a stream of events.
  *
- * reply_prepare() decides what is said and cuts it into pieces (reasoning first, then content); stream_write() turns them into events: comments, the role-only
- * and empty deltas that are no tokens, the pieces at their drawn times, finish, usage and [DONE], each in the relay's dialect and in whatever odd spelling of
- * an event stream the behaviour asks for. A fault strikes after `at` pieces and decides how the script ends. Each event is one HTTP chunk and one step. */
+ * Comments, the role-only and empty deltas that are no tokens, the reply's pieces at their drawn times, finish, usage and [DONE], each in
+ * the relay's dialect and in whatever odd spelling of an event stream the behaviour asks for. A fault strikes after `at` pieces and decides
+ * how the script ends. Each event is one HTTP chunk and one step. */
 #include "tests/relaysim/stream.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "shared/alloc.h"
 #include "shared/json.h"
 #include "tests/relaysim/families.h"
-#include "tests/relaysim/model.h"
 
 #define SPLIT_GAP (2 * USEC_PER_MSEC) /* between the halves of a character: longer than a reader needs to come back for more */
-
-void reply_done(struct reply *r)
-{
-    buf_done(&r->text);
-    free(r->pieces);
-    r->pieces = NULL;
-    r->len = r->size = 0;
-}
-
-/* --- what is said ------------------------------------------------------------------------------------------------- */
-
-static void add_piece(struct reply *r, bool reasoning, const char *text, size_t len)
-{
-    if (r->len == r->size) {
-        r->size = r->size ? r->size * 2 : 32;
-        r->pieces = alloc_resize(r->pieces, r->size, sizeof *r->pieces);
-    }
-    r->pieces[r->len++] = (struct piece){.reasoning = reasoning, .at = r->text.len, .len = len};
-    buf_add(&r->text, text, len);
-}
-
-static void add_big_piece(struct reply *r, size_t size)
-{
-    CLEANUP(buf_done) struct buf big = BUF_INIT;
-    for (unsigned i = 0; big.len < size; i++)
-        buf_add_str(&big, model_filler(i));
-    add_piece(r, false, big.data, size);
-}
-
-static bool room_left(const struct reply *r, int64_t max_tokens) { return max_tokens <= 0 || (int64_t)r->len < max_tokens; }
-
-void reply_prepare(struct reply *r, const char *prompt, int64_t max_tokens)
-{
-    const struct behaviour *b = r->b;
-    CLEANUP(buf_done) struct buf said = BUF_INIT;
-    if (b->split_utf8)
-        buf_add_str(&said, "答案：");
-    model_reply(b, prompt, &said);
-    for (int i = 0; i < b->reasoning && room_left(r, max_tokens); i++) {
-        const char *word = model_filler((unsigned)i);
-        add_piece(r, true, word, strlen(word));
-    }
-    r->reasoning_tokens = (unsigned)r->len;
-    if (b->big_event && room_left(r, max_tokens))
-        add_big_piece(r, (size_t)b->big_event);
-    const char *rest = buf_str(&said);
-    for (size_t len; (len = model_piece(rest, b->token_chars)) > 0 && room_left(r, max_tokens); rest += len)
-        add_piece(r, false, rest, len);
-    for (unsigned i = 0; r->len - r->reasoning_tokens < (size_t)b->tokens && room_left(r, max_tokens); i++)
-        add_piece(r, false, model_filler(i), strlen(model_filler(i)));
-    r->length = *rest || !room_left(r, max_tokens);
-    r->prompt_tokens = 8 + model_count_tokens(prompt);
-    r->completion_tokens = (unsigned)r->len;
-    if (r->fault == FAULT_EMPTY)
-        r->completion_tokens = 0;
-    r->cost = b->price_call + (r->prompt_tokens * b->price_input + r->completion_tokens * b->price_output) / 1e6;
-}
-
-usec_t reply_duration(const struct reply *r)
-{
-    usec_t total = spread_draw(&r->b->first_token, &r->relay->random);
-    for (size_t i = 1; i < r->len; i++)
-        total += spread_draw(&r->b->gap, &r->relay->random);
-    return total;
-}
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
@@ -92,7 +24,10 @@ struct writer {
     struct buf said, thought; /* so far, for cumulative deltas */
 };
 
-static const char *eol_of(const struct behaviour *b) { return b->crlf ? "\r\n" : b->cr ? "\r" : "\n"; }
+static const char *eol_of(const struct behaviour *b)
+{
+    return b->crlf ? "\r\n" : b->cr ? "\r" : "\n";
+}
 
 /* The end of one write, unless everything is to come in one. */
 static void end_step(struct writer *w)
@@ -172,35 +107,12 @@ static void put_comments(struct writer *w)
 
 /* --- the OpenAI dialect ------------------------------------------------------------------------------------------- */
 
-static void add_usage(const struct reply *r, unsigned completion, struct buf *ret)
-{
-    bool zero = r->b->usage == USAGE_ZERO;
-    unsigned prompt = zero ? 0 : r->prompt_tokens;
-    completion = zero ? 0 : completion;
-    unsigned reasoning = completion < r->reasoning_tokens ? completion : r->reasoning_tokens;
-    buf_printf(ret, "{\"prompt_tokens\":%u,\"completion_tokens\":%u,\"total_tokens\":%u", prompt, completion, prompt + completion);
-    if (r->relay->family == FAMILY_OPENROUTER)
-        buf_printf(ret, ",\"cost\":%.12g,\"cost_details\":{\"upstream_inference_cost\":null}", zero ? 0 : r->cost);
-    buf_printf(ret, ",\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":%u}}", reasoning);
-}
-
-static void add_head(const struct reply *r, const char *object, struct buf *ret)
-{
-    buf_printf(ret, "{\"id\":\"%s\",", r->id);
-    if (r->relay->family == FAMILY_OPENROUTER)
-        buf_add_str(ret, "\"provider\":\"Simulated\",");
-    buf_printf(ret, "\"object\":\"%s\",\"created\":%lld,\"model\":", object, (long long)r->created);
-    json_quote(ret, r->model);
-    if (r->relay->family == FAMILY_SILICONFLOW)
-        buf_add_str(ret, ",\"system_fingerprint\":\"\"");
-}
-
 /* One chunk; delta is a JSON object. */
 static void put_chunk(struct writer *w, const char *delta, const char *finish)
 {
     const struct reply *r = w->r;
     buf_clear(&w->json);
-    add_head(r, "chat.completion.chunk", &w->json);
+    reply_add_head(r, "chat.completion.chunk", &w->json);
     buf_printf(&w->json, ",\"choices\":[{\"index\":0,\"delta\":%s,\"finish_reason\":", delta);
     if (finish)
         buf_printf(&w->json, "\"%s\"}]", finish);
@@ -208,7 +120,7 @@ static void put_chunk(struct writer *w, const char *delta, const char *finish)
         buf_add_str(&w->json, "null}]");
     if (r->b->usage == USAGE_EACH || (finish && r->b->usage == USAGE_FINISH)) {
         buf_add_str(&w->json, ",\"usage\":");
-        add_usage(r, finish ? r->completion_tokens : (unsigned)w->pieces_out, &w->json);
+        reply_add_usage(r, finish ? r->completion_tokens : (unsigned)w->pieces_out, &w->json);
     } else if (r->b->usage == USAGE_NULLS) {
         buf_add_str(&w->json, ",\"usage\":null");
     }
@@ -299,9 +211,9 @@ static void put_openai_end(struct writer *w)
     bool last = r->b->usage == USAGE_LAST || r->b->usage == USAGE_NULLS || r->b->usage == USAGE_ZERO;
     if (last && (r->want_usage || !r->b->stream_options)) {
         buf_clear(&w->json);
-        add_head(r, "chat.completion.chunk", &w->json);
+        reply_add_head(r, "chat.completion.chunk", &w->json);
         buf_add_str(&w->json, ",\"choices\":[],\"usage\":");
-        add_usage(r, r->completion_tokens, &w->json);
+        reply_add_usage(r, r->completion_tokens, &w->json);
         buf_add_char(&w->json, '}');
         put_event(w, NULL, buf_str(&w->json), !r->b->done);
     }
@@ -311,7 +223,10 @@ static void put_openai_end(struct writer *w)
 
 /* --- the Anthropic dialect ---------------------------------------------------------------------------------------- */
 
-static bool thinks(const struct reply *r) { return r->reasoning_tokens > 0; }
+static bool thinks(const struct reply *r)
+{
+    return r->reasoning_tokens > 0;
+}
 
 static void put_block_start(struct writer *w, bool thinking)
 {
@@ -342,9 +257,11 @@ static void put_anthropic_start(struct writer *w)
 {
     const struct reply *r = w->r;
     buf_clear(&w->json);
-    buf_printf(&w->json, "{\"type\":\"message_start\",\"message\":{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", r->id);
+    buf_printf(&w->json,
+               "{\"type\":\"message_start\",\"message\":{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", r->id);
     json_quote(&w->json, r->model);
-    buf_printf(&w->json, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":%u,\"output_tokens\":%d}}}",
+    buf_printf(&w->json,
+               ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":%u,\"output_tokens\":%d}}}",
                r->b->usage == USAGE_ZERO ? 0 : r->prompt_tokens, r->b->usage == USAGE_ZERO ? 0 : 1);
     put_event(w, "message_start", buf_str(&w->json), false);
     end_step(w);
@@ -374,7 +291,8 @@ static void put_anthropic_end(struct writer *w)
     put_block_stop(w, thinks(r) && r->len == r->reasoning_tokens);
     if (r->b->finish) {
         buf_clear(&w->json);
-        buf_printf(&w->json, "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null}", r->length ? "max_tokens" : "end_turn");
+        buf_printf(&w->json, "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null}",
+                   r->length ? "max_tokens" : "end_turn");
         if (r->b->usage != USAGE_NEVER)
             buf_printf(&w->json, ",\"usage\":{\"output_tokens\":%u}", r->b->usage == USAGE_ZERO ? 0 : r->completion_tokens);
         buf_add_char(&w->json, '}');
@@ -400,12 +318,16 @@ static void put_error_event(struct writer *w)
 {
     const struct reply *r = w->r;
     enum error_id error = r->b->error ? (enum error_id)r->b->error : ERROR_SERVER;
-    struct complaint c = {.family = (enum family)r->relay->family, .anthropic = r->anthropic, .error = error, .message = r->b->message,
-                          .model = r->model, .id = r->number};
+    struct complaint c = {.family = (enum family)r->relay->family,
+                          .anthropic = r->anthropic,
+                          .error = error,
+                          .message = r->b->message,
+                          .model = r->model,
+                          .id = r->number};
     int status = r->b->status ? r->b->status : family_status(c.family, error);
     buf_clear(&w->json);
     if (r->relay->family == FAMILY_OPENROUTER && !r->anthropic) {
-        add_head(r, "chat.completion.chunk", &w->json);
+        reply_add_head(r, "chat.completion.chunk", &w->json);
         buf_printf(&w->json, ",\"error\":{\"code\":%d,\"message\":", status);
         json_quote(&w->json, r->b->message ? r->b->message : "Provider disconnected");
         buf_add_str(&w->json, "},\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}");
@@ -418,7 +340,8 @@ static void put_error_event(struct writer *w)
 /* An event that is no JSON: the first half of one that would be. */
 static void put_malformed(struct writer *w)
 {
-    put_event(w, w->r->anthropic ? "content_block_delta" : NULL, w->r->anthropic ? "{\"type\":\"content_block_delta\",\"ind" : "{\"id\":\"chatcmpl-broken\",\"choi", false);
+    put_event(w, w->r->anthropic ? "content_block_delta" : NULL,
+              w->r->anthropic ? "{\"type\":\"content_block_delta\",\"ind" : "{\"id\":\"chatcmpl-broken\",\"choi", false);
     end_step(w);
 }
 
@@ -427,7 +350,8 @@ static void put_bad_utf8(struct writer *w)
     static const char bytes[] = "\xff\xfe\xc3(\xed\xa0\x80";
     if (w->r->anthropic) {
         buf_clear(&w->json);
-        buf_printf(&w->json, "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"}}", thinks(w->r), bytes);
+        buf_printf(&w->json, "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"}}",
+                   thinks(w->r), bytes);
         put_event(w, "content_block_delta", buf_str(&w->json), false);
     } else {
         CLEANUP(buf_done) struct buf delta = BUF_INIT;
@@ -542,64 +466,4 @@ void stream_write(const struct reply *r, struct script *s)
     buf_done(&w.json);
     buf_done(&w.said);
     buf_done(&w.thought);
-}
-
-/* --- not streamed ------------------------------------------------------------------------------------------------- */
-
-static void join_pieces(const struct reply *r, bool reasoning, struct buf *ret)
-{
-    for (size_t i = 0; i < r->len && r->fault != FAULT_EMPTY; i++)
-        if (r->pieces[i].reasoning == reasoning)
-            buf_add(ret, r->text.data + r->pieces[i].at, r->pieces[i].len);
-}
-
-static void write_whole_anthropic(const struct reply *r, const char *thought, const char *said, struct buf *ret)
-{
-    buf_printf(ret, "{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", r->id);
-    json_quote(ret, r->model);
-    buf_add_str(ret, ",\"content\":[");
-    if (*thought) {
-        buf_add_str(ret, "{\"type\":\"thinking\",\"thinking\":");
-        json_quote(ret, thought);
-        buf_add_str(ret, ",\"signature\":\"c2ln\"}");
-    }
-    if (*said) {
-        buf_add_str(ret, *thought ? ",{\"type\":\"text\",\"text\":" : "{\"type\":\"text\",\"text\":");
-        json_quote(ret, said);
-        buf_add_char(ret, '}');
-    }
-    bool zero = r->b->usage == USAGE_ZERO;
-    buf_printf(ret, "],\"stop_reason\":\"%s\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":%u,\"output_tokens\":%u}}", r->length ? "max_tokens" : "end_turn",
-               zero ? 0 : r->prompt_tokens, zero ? 0 : r->completion_tokens);
-}
-
-void stream_write_whole(const struct reply *r, struct buf *ret)
-{
-    CLEANUP(buf_done) struct buf thought = BUF_INIT;
-    CLEANUP(buf_done) struct buf said = BUF_INIT;
-    join_pieces(r, true, &thought);
-    join_pieces(r, false, &said);
-    if (r->anthropic) {
-        write_whole_anthropic(r, buf_str(&thought), buf_str(&said), ret);
-        return;
-    }
-    add_head(r, "chat.completion", ret);
-    buf_add_str(ret, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
-    if (r->b->reasoning_field == REASONING_INLINE && thought.len) {
-        CLEANUP(buf_done) struct buf both = BUF_INIT;
-        buf_printf(&both, "<think>%s</think>%s", buf_str(&thought), buf_str(&said));
-        json_quote(ret, buf_str(&both));
-    } else {
-        json_quote(ret, buf_str(&said));
-        if (thought.len) {
-            buf_printf(ret, ",\"%s\":", r->b->reasoning_field == REASONING_CONTENT ? "reasoning_content" : "reasoning");
-            json_quote(ret, buf_str(&thought));
-        }
-    }
-    buf_printf(ret, "},\"finish_reason\":\"%s\"}]", r->length ? "length" : "stop");
-    if (r->b->usage != USAGE_NEVER) {
-        buf_add_str(ret, ",\"usage\":");
-        add_usage(r, r->completion_tokens, ret);
-    }
-    buf_add_char(ret, '}');
 }

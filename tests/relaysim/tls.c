@@ -1,9 +1,10 @@
 /* Certificates for the simulation.
  *
- * A CA is made once in the given directory and used again by later starts there, so that a client that trusts ca.pem keeps trusting a restarted simulation.
- * Leaf certificates are new at every start: one good (localhost, 127.0.0.1, ::1), and one for each way of being bad. A client that asks for NAME.test gets one
- * that is made out to that name, too (a wildcard *.test is not accepted by OpenSSL: one label alone is too wide); these are made when first asked for, and
- * kept, up to a cap. All are P-256, which keeps a handshake cheap. The keys are written with mode 0600. */
+ * A CA is made once in the given directory and used again by later starts there, so that a client that trusts ca.pem keeps trusting a
+ * restarted simulation. Leaf certificates are new at every start: one good (localhost, 127.0.0.1, ::1), and one for each way of being bad.
+ * A client that asks for NAME.test gets one that is made out to that name, too (a wildcard *.test is not accepted by OpenSSL: one label
+ * alone is too wide); these are made when first asked for, and kept, up to a cap. All are P-256, which keeps a handshake cheap. The keys
+ * are written with mode 0600. */
 #include "tests/relaysim/tls.h"
 
 #include <errno.h>
@@ -22,8 +23,8 @@
 
 #include "shared/alloc.h"
 
-#define DAY 86400L
-#define NAMES_MAX 4096 /* made-out certificates that are kept */
+#define DAY          86400L
+#define NAMES_MAX    4096 /* made-out certificates that are kept */
 #define COMMON_NAMES "DNS:localhost,IP:127.0.0.1,IP:::1"
 
 struct identity {
@@ -67,7 +68,7 @@ static int set_serial(X509 *cert)
     return ok;
 }
 
-struct wish { /* what kind of certificate */
+struct wish {                 /* what kind of certificate */
     const char *name, *names; /* common name; subjectAltName, NULL = a CA */
     long from, until;         /* seconds from now */
 };
@@ -78,10 +79,12 @@ static int make_identity(const struct wish *wish, const struct identity *ca, str
     struct identity id = {.cert = X509_new(), .key = EVP_EC_gen("P-256")};
     X509_NAME *name = id.cert ? X509_get_subject_name(id.cert) : NULL;
     const struct identity *signer = ca ? ca : &id;
-    int ok = name && id.key && X509_set_version(id.cert, 2) && set_serial(id.cert) && X509_gmtime_adj(X509_getm_notBefore(id.cert), wish->from) &&
-             X509_gmtime_adj(X509_getm_notAfter(id.cert), wish->until) && X509_set_pubkey(id.cert, id.key) &&
+    int ok = name && id.key && X509_set_version(id.cert, 2) && set_serial(id.cert) &&
+             X509_gmtime_adj(X509_getm_notBefore(id.cert), wish->from) && X509_gmtime_adj(X509_getm_notAfter(id.cert), wish->until) &&
+             X509_set_pubkey(id.cert, id.key) &&
              X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)wish->name, -1, -1, 0) &&
-             X509_set_issuer_name(id.cert, X509_get_subject_name(signer->cert)) && add_extension(id.cert, signer->cert, NID_subject_key_identifier, "hash");
+             X509_set_issuer_name(id.cert, X509_get_subject_name(signer->cert)) &&
+             add_extension(id.cert, signer->cert, NID_subject_key_identifier, "hash");
     if (ok && wish->names)
         ok = add_extension(id.cert, signer->cert, NID_basic_constraints, "critical,CA:FALSE") &&
              add_extension(id.cert, signer->cert, NID_subject_alt_name, wish->names) &&

@@ -241,6 +241,12 @@ static void play_headers(struct http_target *t)
         return;
     }
     read_request(t);
+    if (relay->missing && strcmp(relay->missing, t->model) == 0) {
+        t->result.status = 404;
+        give(t, "{\"error\":{\"message\":\"The model does not exist\",\"type\":\"invalid_request_error\",\"code\":\"model_not_found\"}}");
+        done(t, STAGE_DONE, OUTCOME_OK);
+        return;
+    }
     t->next = PLAY_TOKEN;
     play(t);
 }

@@ -395,10 +395,12 @@ static inline const struct http_result *world_get(struct world *w, const char *u
     return world_ask(w, &request);
 }
 
-#define assert_outcome(r, s, k)                                                                                                       \
-    do {                                                                                                                               \
-        if ((r)->stage != (s) || (r)->kind != (k))                                                                                      \
-            fail_msg("%s/%s (%s) instead of %s/%s", stage_name((r)->stage), outcome_name((r)->kind), (r)->detail, stage_name(s), outcome_name(k)); \
+#define assert_outcome(result_, stage_, kind_)                                                                          \
+    do {                                                                                                                \
+        const struct http_result *got_ = (result_);                                                                     \
+        if (got_->stage != (stage_) || got_->kind != (kind_))                                                           \
+            fail_msg("%s/%s (%s) instead of %s/%s", stage_name(got_->stage), outcome_name(got_->kind), got_->detail,    \
+                     stage_name(stage_), outcome_name(kind_));                                                          \
     } while (0)
 
 #endif

@@ -113,7 +113,8 @@ static void test_no_key(void **state)
 static void test_hostile_values_are_quoted(void **state)
 {
     (void)state;
-    static const char *const values[] = { "it's", "$(echo pwned)", "`echo pwned`", "a\\", "'; echo pwned; '", "\"", "${PATH}", "!!", "*", "-n", "中文 😀", "~", "#x" };
+    static const char *const values[] = {
+        "it's", "$(echo pwned)", "`echo pwned`", "a\\", "'; echo pwned; '", "\"", "${PATH}", "!!", "*", "-n", "中文 😀", "~", "#x"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         struct buf text = BUF_INIT;
         struct environment_route route = plain;
@@ -121,7 +122,8 @@ static void test_hostile_values_are_quoted(void **state)
         int status;
         route.endpoint = route.upstream_model = route.platform = route.model = values[i];
         assert_int_equal(environment_write(&route, &text, NULL), 0);
-        run_shell(buf_str(&text), "printf '[%s|%s|%s|%s]' \"$OPENAI_BASE_URL\" \"$OPENAI_MODEL\" \"$PROBED_PLATFORM\" \"$PROBED_MODEL\"", out, sizeof out, &status);
+        run_shell(buf_str(&text), "printf '[%s|%s|%s|%s]' \"$OPENAI_BASE_URL\" \"$OPENAI_MODEL\" \"$PROBED_PLATFORM\" \"$PROBED_MODEL\"",
+                  out, sizeof out, &status);
         assert_int_equal(status, 0);
         snprintf(wanted, sizeof wanted, "[%s|%s|%s|%s]", values[i], values[i], values[i], values[i]);
         assert_string_equal(out, wanted);
@@ -133,8 +135,9 @@ static void test_hostile_values_are_quoted(void **state)
 static void test_refused_whole(void **state)
 {
     (void)state;
-    static const char *const keys[] = { "", "1A", "A-B", "X;rm -rf /", "A B", "A\nB", "${A}", "A=B", "É" };
-    static const char *const urls[] = { "", "http://a/\nPATH=/evil", "http://a/\x1b[31m", "http://a/\xff", "http://a/\xc2\x9b", "http://a/\xe2\x80\xae", NULL };
+    static const char *const keys[] = {"", "1A", "A-B", "X;rm -rf /", "A B", "A\nB", "${A}", "A=B", "É"};
+    static const char *const urls[] = {
+        "", "http://a/\nPATH=/evil", "http://a/\x1b[31m", "http://a/\xff", "http://a/\xc2\x9b", "http://a/\xe2\x80\xae", NULL};
     struct buf text = BUF_INIT;
     struct err err;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {

@@ -127,16 +127,24 @@ static void test_backoff_is_bounded(void **state)
 /* A table of one policy and one model with these platforms in this order. */
 static struct table *make_table(const char *const *platforms, size_t len, uint8_t flags)
 {
-    struct err err = { "" };
+    struct err err = {""};
     struct buf text = BUF_INIT;
-    buf_printf(&text, "{\"epoch\":1,\"generation\":2,\"published_at\":1764000000,\"policy\":\"production\",\"currency\":\"USD\",\"flags\":[],\"models\":"
-                      "[{\"model\":\"m/中\",\"flags\":[%s],\"routes\":[", flags & RANKING_NO_ELIGIBLE_ROUTE ? "\"no_eligible_route\"" : "");
+    buf_printf(
+        &text,
+        "{\"epoch\":1,\"generation\":2,\"published_at\":1764000000,\"policy\":\"production\",\"currency\":\"USD\",\"flags\":[],\"models\":"
+        "[{\"model\":\"m/中\",\"flags\":[%s],\"routes\":[",
+        flags & RANKING_NO_ELIGIBLE_ROUTE ? "\"no_eligible_route\"" : "");
     for (size_t i = 0; i < len; i++)
-        buf_printf(&text, "%s{\"platform\":\"%s\",\"title\":\"%s\",\"upstream_model\":\"u\",\"endpoint\":\"https://x\",\"dialect\":\"openai\",\"level\":\"chat\","
-                          "\"rank\":%zu,\"slots\":%d,\"weight\":%g,\"state\":\"up\",\"reason\":\"first\",\"flags\":[\"provisional\"],\"score\":0.9,\"loss\":0.1,"
-                          "\"availability\":null,\"availability_low\":0.5,\"ttft_ms\":510.6,\"ttft_p95_ms\":null,\"total_ms\":null,\"tokens_per_s\":null,"
-                          "\"price\":{\"input\":0.15,\"output\":0.6,\"call\":0},\"cost\":null,\"samples\":3,\"sampled_at\":null,\"stale_at\":null,\"expires_at\":null}",
-                   i > 0 ? "," : "", platforms[i], platforms[i], i + 1, i == 0 && !flags ? 256 : 0, i == 0 && !flags ? 1.0 : 0.0);
+        buf_printf(
+            &text,
+            "%s{\"platform\":\"%s\",\"title\":\"%s\",\"upstream_model\":\"u\",\"endpoint\":\"https://"
+            "x\",\"dialect\":\"openai\",\"level\":\"chat\","
+            "\"rank\":%zu,\"slots\":%d,\"weight\":%g,\"state\":\"up\",\"reason\":\"first\",\"flags\":[\"provisional\"],\"score\":0.9,"
+            "\"loss\":0.1,"
+            "\"availability\":null,\"availability_low\":0.5,\"ttft_ms\":510.6,\"ttft_p95_ms\":null,\"total_ms\":null,\"tokens_per_s\":null,"
+            "\"price\":{\"input\":0.15,\"output\":0.6,\"call\":0},\"cost\":null,\"samples\":3,\"sampled_at\":null,\"stale_at\":null,"
+            "\"expires_at\":null}",
+            i > 0 ? "," : "", platforms[i], platforms[i], i + 1, i == 0 && !flags ? 256 : 0, i == 0 && !flags ? 1.0 : 0.0);
     buf_add_str(&text, "]}]}");
     cJSON *json = json_parse(buf_str(&text), text.len, &err);
     assert_non_null(json);
@@ -153,7 +161,8 @@ static void test_moves(void **state)
 {
     (void)state;
     struct moves *moves = moves_new();
-    struct table *first = make_table((const char *const[]){ "a", "b", "c" }, 3, 0), *second = make_table((const char *const[]){ "c", "a", "b", "d" }, 4, 0);
+    struct table *first = make_table((const char *const[]){"a", "b", "c"}, 3, 0),
+                 *second = make_table((const char *const[]){"c", "a", "b", "d"}, 4, 0);
     usec_t now = 1000 * USEC_PER_SEC;
 
     moves_learn(moves, first, now);
@@ -174,11 +183,12 @@ static void test_moves(void **state)
 static void test_ranked(void **state)
 {
     (void)state;
-    struct table *good = make_table((const char *const[]){ "a", "硅基" }, 2, 0), *none = make_table((const char *const[]){ "a" }, 1, RANKING_NO_ELIGIBLE_ROUTE);
-    struct writer *w = writer_new(&(struct writer_setup){ .form = WRITER_TEXT });
+    struct table *good = make_table((const char *const[]){"a", "硅基"}, 2, 0),
+                 *none = make_table((const char *const[]){"a"}, 1, RANKING_NO_ELIGIBLE_ROUTE);
+    struct writer *w = writer_new(&(struct writer_setup){.form = WRITER_TEXT});
 
-    assert_true(ranked_write(&(struct ranked_view){ .table = good, .now = 1764000001 * USEC_PER_SEC }, w));
-    assert_false(ranked_write(&(struct ranked_view){ .table = none, .now = 1764000001 * USEC_PER_SEC }, w));
+    assert_true(ranked_write(&(struct ranked_view){.table = good, .now = 1764000001 * USEC_PER_SEC}, w));
+    assert_false(ranked_write(&(struct ranked_view){.table = none, .now = 1764000001 * USEC_PER_SEC}, w));
     char *text = writer_take(w);
     assert_non_null(strstr(text, "m/中  2 routes, 1 in use\n"));
     assert_non_null(strstr(text, "NO USABLE ROUTE"));
@@ -195,9 +205,9 @@ static void test_ranked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_durations), cmocka_unit_test(test_ratios), cmocka_unit_test(test_money),
-        cmocka_unit_test(test_thousands), cmocka_unit_test(test_bars),   cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_backoff_is_bounded), cmocka_unit_test(test_moves), cmocka_unit_test(test_ranked),
+        cmocka_unit_test(test_durations),          cmocka_unit_test(test_ratios), cmocka_unit_test(test_money),
+        cmocka_unit_test(test_thousands),          cmocka_unit_test(test_bars),   cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_backoff_is_bounded), cmocka_unit_test(test_moves),  cmocka_unit_test(test_ranked),
     };
     return cmocka_run_group_tests_name("routectl figures", tests, NULL, NULL);
 }

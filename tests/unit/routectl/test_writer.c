@@ -13,18 +13,16 @@
 #include "shared/text.h"
 
 static const struct column columns[] = {
-    { .key = "platform", .title = "PLATFORM", .least = 6 },
-    { .key = "state", .title = "STATE" },
-    { .key = "ttft_ms", .title = "TTFT", .right = true, .drop = 1 },
-    { .key = "score", .title = "SCORE", .right = true, .drop = 2 },
-    { .key = "why", .title = "WHY", .least = 4, .drop = 3 },
+    {.key = "platform", .title = "PLATFORM", .least = 6},          {.key = "state", .title = "STATE"},
+    {.key = "ttft_ms", .title = "TTFT", .right = true, .drop = 1}, {.key = "score", .title = "SCORE", .right = true, .drop = 2},
+    {.key = "why", .title = "WHY", .least = 4, .drop = 3},
 };
 
 static const char evil[] = "a\tb\nc\x1b[31mred\x07 \xe2\x80\xae\xc2\x9b\x7f\xff|";
 
 static struct writer *make(enum writer_form form, bool colour, size_t width)
 {
-    return writer_new(&(struct writer_setup){ .form = form, .colour = colour, .columns = width });
+    return writer_new(&(struct writer_setup){.form = form, .colour = colour, .columns = width});
 }
 
 static void add_rows(struct writer *w, const char *const *names, size_t len)
@@ -32,8 +30,8 @@ static void add_rows(struct writer *w, const char *const *names, size_t len)
     writer_table(w, "routes", columns, ARRAY_LEN(columns));
     writer_group(w, "model", "通义千问", "note", STYLE_DIM);
     for (size_t i = 0; i < len; i++)
-        writer_row(w, (struct cell[]){ cell_string(names[i]), figure_state(i % 2 ? ROUTE_UP : ROUTE_DEGRADED), figure_msec(510000 * (usec_t)(i + 1)), cell_unknown(),
-                                       cell_string("no more than a reason") });
+        writer_row(w, (struct cell[]){cell_string(names[i]), figure_state(i % 2 ? ROUTE_UP : ROUTE_DEGRADED),
+                                      figure_msec(510000 * (usec_t)(i + 1)), cell_unknown(), cell_string("no more than a reason")});
     writer_table_end(w);
 }
 
@@ -62,8 +60,8 @@ static void assert_aligned(const char *text, const char *const *words, size_t wo
 static void test_wide_names_align(void **state)
 {
     (void)state;
-    static const char *const names[] = { "openrouter", "硅基流动", "神马中转API", "emoji😀", "é", "" };
-    static const char *const words[] = { "STATE", "degraded", "up " };
+    static const char *const names[] = {"openrouter", "硅基流动", "神马中转API", "emoji😀", "é", ""};
+    static const char *const words[] = {"STATE", "degraded", "up "};
     struct writer *w = make(WRITER_TEXT, false, 0);
     add_rows(w, names, ARRAY_LEN(names));
     char *text = writer_take(w);
@@ -73,10 +71,28 @@ static void test_wide_names_align(void **state)
     writer_free(w);
 }
 
+/* To the byte: widths are columns, not bytes. */
+static void test_exact(void **state)
+{
+    (void)state;
+    static const struct column two[] = {{.key = "a", .title = "NAME"}, {.key = "b", .title = "N", .right = true}};
+    struct writer *w = make(WRITER_TEXT, false, 0);
+    writer_table(w, "t", two, ARRAY_LEN(two));
+    writer_row(w, (struct cell[]){cell_string("硅基流动"), cell_integer(7)});
+    writer_row(w, (struct cell[]){cell_string("a"), cell_integer(1234)});
+    writer_table_end(w);
+    char *text = writer_take(w);
+    assert_string_equal(text, "  NAME         N\n"
+                              "  硅基流动     7\n"
+                              "  a         1234\n");
+    free(text);
+    writer_free(w);
+}
+
 static void test_colours_do_not_disturb(void **state)
 {
     (void)state;
-    static const char *const names[] = { "openrouter", "硅基流动" };
+    static const char *const names[] = {"openrouter", "硅基流动"};
     struct writer *plain = make(WRITER_TEXT, false, 0), *coloured = make(WRITER_TEXT, true, 0);
     add_rows(plain, names, ARRAY_LEN(names));
     add_rows(coloured, names, ARRAY_LEN(names));
@@ -100,7 +116,7 @@ static void test_colours_do_not_disturb(void **state)
 static void test_narrow_windows(void **state)
 {
     (void)state;
-    static const char *const names[] = { "a-rather-long-platform", "硅基流动硅基流动硅基流动", "x" };
+    static const char *const names[] = {"a-rather-long-platform", "硅基流动硅基流动硅基流动", "x"};
     for (size_t width = 20; width <= 100; width++) {
         struct writer *w = make(WRITER_TEXT, false, width);
         add_rows(w, names, ARRAY_LEN(names));
@@ -115,7 +131,7 @@ static void test_narrow_windows(void **state)
 static void test_narrow_drops_by_priority(void **state)
 {
     (void)state;
-    static const char *const names[] = { "openrouter" };
+    static const char *const names[] = {"openrouter"};
     struct writer *w = make(WRITER_TEXT, false, 36);
     add_rows(w, names, ARRAY_LEN(names));
     char *text = writer_take(w);
@@ -144,7 +160,8 @@ static void add_everything(struct writer *w, const char *string)
     writer_note(w, STYLE_BAD, "%s", string);
     writer_table(w, "routes", columns, ARRAY_LEN(columns));
     writer_group(w, "model", string, string, STYLE_PLAIN);
-    writer_row(w, (struct cell[]){ cell_string(string), cell_shown(cell_integer(1), "%s", string), cell_unknown(), cell_unknown(), cell_string(string) });
+    writer_row(w, (struct cell[]){cell_string(string), cell_shown(cell_integer(1), "%s", string), cell_unknown(), cell_unknown(),
+                                  cell_string(string)});
     writer_table_end(w);
 }
 
@@ -215,10 +232,11 @@ static void test_document_wins(void **state)
 static void test_wrapping(void **state)
 {
     (void)state;
-    static const struct column wrapping[] = { { .key = "a", .title = "A" }, { .key = "b", .title = "B", .wrap = true } };
+    static const struct column wrapping[] = {{.key = "a", .title = "A"}, {.key = "b", .title = "B", .wrap = true}};
     struct writer *w = make(WRITER_TEXT, false, 40);
     writer_table(w, "t", wrapping, ARRAY_LEN(wrapping));
-    writer_row(w, (struct cell[]){ cell_string("x"), cell_string("words that go on and on until the window ends, 然后是很长的中文句子没有空格也要换行") });
+    writer_row(w, (struct cell[]){cell_string("x"),
+                                  cell_string("words that go on and on until the window ends, 然后是很长的中文句子没有空格也要换行")});
     writer_table_end(w);
     writer_fact(w, "f", "label", cell_string("words that go on and on until the window ends and then some more of them"));
     writer_note(w, STYLE_PLAIN, "- an entry of a list that is too long for one line hangs");
@@ -235,9 +253,16 @@ static void test_wrapping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wide_names_align),   cmocka_unit_test(test_colours_do_not_disturb), cmocka_unit_test(test_narrow_windows),
-        cmocka_unit_test(test_narrow_drops_by_priority), cmocka_unit_test(test_hostile_strings),  cmocka_unit_test(test_tsv_lines_are_rows),
-        cmocka_unit_test(test_json_keeps_values),  cmocka_unit_test(test_document_wins),          cmocka_unit_test(test_wrapping),
+        cmocka_unit_test(test_wide_names_align),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_colours_do_not_disturb),
+        cmocka_unit_test(test_narrow_windows),
+        cmocka_unit_test(test_narrow_drops_by_priority),
+        cmocka_unit_test(test_hostile_strings),
+        cmocka_unit_test(test_tsv_lines_are_rows),
+        cmocka_unit_test(test_json_keeps_values),
+        cmocka_unit_test(test_document_wins),
+        cmocka_unit_test(test_wrapping),
     };
     return cmocka_run_group_tests_name("routectl writer", tests, NULL, NULL);
 }

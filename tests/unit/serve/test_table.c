@@ -177,6 +177,8 @@ static void test_pick_spreads_as_the_slots_do(void **state)
             assert_string_equal(answer_get(&a, "X-Probed-Upstream"), "api.siliconflow.example:8443");
             assert_string_equal(answer_get(&a, "X-Probed-Base-URL"), "https://api.siliconflow.example:8443/v1");
         }
+        else
+            assert_string_equal(answer_get(&a, "X-Probed-Upstream"), "api.openrouter.example:443");
         answer_done(&a);
     }
     talk_close(&t);
