@@ -11,6 +11,8 @@
 #define REFERENCE_MIN 5    /* values behind the reference before anything is tested */
 #define REFERENCE_MOST 200 /* it forgets beyond this many */
 #define SPREAD_LEAST 0.10  /* ln; a relay that looks steadier than 10 % may vary that much at any time */
+#define PRIOR_SPREAD 0.4
+#define PRIOR_WEIGHT 4.0
 #define THREE_ALL 2.5      /* all of the last three beyond this many deviations */
 #define TRIMMED 4.0        /* mean of the last n without its extreme, in its own standard errors */
 
@@ -25,7 +27,10 @@ static void reference_add(struct latency *l, double value)
 
 static double deviation(const struct latency *l)
 {
-    return fmax(sqrt(fmax(0, l->spread)), SPREAD_LEAST);
+    /* From few values a spread is known badly, and mostly too small: it starts from a usual one. */
+    double square = (l->weight * fmax(0, l->spread) + PRIOR_WEIGHT * PRIOR_SPREAD * PRIOR_SPREAD) / (l->weight + PRIOR_WEIGHT);
+
+    return fmax(sqrt(square), SPREAD_LEAST);
 }
 
 /* Mean of the last n without the one that is farthest from the reference. */

@@ -55,8 +55,8 @@ def derive(directory, sim):
     main["probes"] = {
         "reach": {"interval": "1s", "fast": "500ms", "slow": "2s", "timeouts": {"connect": "300ms", "headers": "400ms", "total": "450ms"}},
         "models": {"interval": "3s", "fast": "1s", "slow": "4s", "timeouts": {"connect": "300ms", "headers": "800ms", "total": "900ms"}},
-        "chat": {"interval": "1s", "fast": "400ms", "slow": "2s",
-                 "timeouts": {"connect": "400ms", "headers": "3s", "first": "3s", "stall": "800ms", "total": "3500ms"}},
+        "chat": {"interval": "2s", "fast": "400ms", "slow": "3s",
+                 "timeouts": {"connect": "400ms", "headers": "1700ms", "first": "1700ms", "stall": "800ms", "total": "1900ms"}},
     }
     os.makedirs(os.path.join(directory, "platforms"))
     write_yaml(os.path.join(directory, "probed.yaml"), main)
@@ -188,7 +188,11 @@ class Demo:
         self.log = open(os.path.join(self.directory, "log"), "wb")
         self.daemon = subprocess.Popen([os.path.join(self.build, "probed"), "-c", os.path.join(self.directory, "probed.yaml")],
                                        env=dict(os.environ, DEMO_KEY="sk-demo"), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        self.until(lambda: self.routes(), 15, "probed did not start: " + self.log.name)
+        try:
+            self.until(self.routes, 15, "probed did not start")
+        except RuntimeError as e:
+            with open(self.log.name, errors="replace") as log:
+                raise RuntimeError(f"{e}:\n{log.read()[-3000:]}")
         env = dict(os.environ, PROBED_SOCKET=self.socket)
         self.screen = Screen([os.path.join(self.build, "routectl"), "watch", MODEL], env)
         self.screen.start()
@@ -295,7 +299,7 @@ class Demo:
         self.incident(f"outage: {p} refuses connections", p, left, step, self.told, fault="refuse")
         out = p
         p = self.first()
-        self.incident(f"slow spell: {p} needs 2.5 s to its first token", p, lower, step, self.told, first_token={"lognormal": [2500, 0.05]})
+        self.incident(f"slow spell: {p} needs 1.5 s to its first token", p, lower, step, self.told, first_token={"lognormal": [1500, 0.05]})
         self.restore(p)
         p = self.first()
         self.incident(f"burst of 429s: {p} says too many requests", p, lower, step, self.told, error="rate_limited", retry_after=6)

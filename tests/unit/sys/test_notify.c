@@ -129,7 +129,8 @@ static int listen_in_child(const int *fds, int n)
         snprintf(text, sizeof(text), "%d", (int)getpid());
         setenv("LISTEN_PID", text, 1);
         snprintf(text, sizeof(text), "%d", n);
-        setenv("LISTEN_FDS", text, 1);
+        if (n > 0) /* systemd never says 0 */
+            setenv("LISTEN_FDS", text, 1);
         int fd = notify_listen_fd(&err);
         bool as_it_should = fd == 3 && (fcntl(3, F_GETFD) & FD_CLOEXEC) && (fcntl(3, F_GETFL) & O_NONBLOCK) && getenv("LISTEN_FDS") == NULL;
         _exit(as_it_should ? 0 : fd == -1 ? 1 : fd == -EINVAL && err.text[0] != '\0' ? 2 : 3);
