@@ -30,7 +30,10 @@ static void pool_add(struct pool *p, const struct loss_learnt *own)
 
 static double pool_value(const struct pool *p, double unknown)
 {
-    return ((double)p->sum / 1e6 + unknown) / ((double)p->weight / 1e6 + 1);
+    double weight = (double)p->weight / 1e6, missing = weight < 1 ? 1 - weight : 0;
+
+    /* One failure seen anywhere is known enough: pessimism on top of it would fall on those that fail least. */
+    return ((double)p->sum / 1e6 + missing * unknown) / (weight + missing);
 }
 
 static double shrink(const struct loss_learnt *own, double pooled)

@@ -64,6 +64,11 @@ bool rank_gains(int64_t challenger, int64_t incumbent, int64_t softness)
     return ratio(challenger, incumbent, softness) > 0;
 }
 
+static usec_t evidence_apart(const struct rank_route *r)
+{
+    return r->interval > 0 && r->interval / 2 < RANK_EVIDENCE_APART ? r->interval / 2 : RANK_EVIDENCE_APART;
+}
+
 /* Evidence of everyone in the incumbent's class; returns who has enough and the least loss, or -1. */
 static int gather(const struct rank_route *routes, size_t len, int incumbent, struct rank_evidence *evidence, int64_t softness, usec_t now)
 {
@@ -78,7 +83,7 @@ static int gather(const struct rank_route *routes, size_t len, int incumbent, st
             continue;
         }
         if (routes[i].fresh || in->fresh) {
-            double weight = fmin(1, (double)(now - e->at) / (double)RANK_EVIDENCE_APART);
+            double weight = fmin(1, (double)(now - e->at) / (double)evidence_apart(in));
             double next = (double)e->product + weight * ratio(routes[i].loss, in->loss, softness);
 
             e->product = (float)fmin(fmax(next, 0), log(EVIDENCE_MOST));

@@ -14,7 +14,9 @@
 
 #define RANK_EVIDENCE 10.0
 #define RANK_HANDICAP 1.05
-#define RANK_EVIDENCE_APART (10 * USEC_PER_SEC) /* observations nearer than this count for less than one */
+/* Observations nearer than this count for less than one: a burst of traffic is no more evidence than a probe. Where probes themselves come faster, half of
+ * their interval. */
+#define RANK_EVIDENCE_APART (10 * USEC_PER_SEC)
 
 /* From best to worst. */
 enum rank_class { RANK_USABLE, RANK_FLAPPING, RANK_REFUSED, RANK_DOWN, RANK_EXCLUDED };
@@ -25,6 +27,7 @@ struct rank_route {
     enum rank_class rank_class;
     bool pinned;
     bool fresh; /* observed since the last time */
+    usec_t interval; /* between its probes as planned; 0 = none */
 };
 
 struct rank_evidence { /* kept between two orders; all zero = none */

@@ -288,6 +288,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
             .rank_class = s->places[i].meets ? r->prepared_room[i].rank_class : RANK_EXCLUDED,
             .pinned = route->override == OVERRIDE_PIN,
             .fresh = m->fresh[i],
+            .interval = route->interval,
         };
         r->evidence_room[i] = s->places[i].evidence;
     }

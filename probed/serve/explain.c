@@ -156,6 +156,7 @@ static cJSON *explain_to_json(struct api *api, const struct explanation *e)
     json_add_int(json, "epoch", (int64_t)api->table->epoch);
     json_add_int(json, "generation", (int64_t)api->table->generation);
     json_add_string(json, "policy", e->policy);
+    json_add_string(json, "currency", api->table->currency);
     explain_place(json, row, e);
     explain_terms(json, e);
     json_add_string(json, "retry_on", e->retry_on);

@@ -55,8 +55,8 @@ def derive(directory, sim):
     main["probes"] = {
         "reach": {"interval": "1s", "fast": "500ms", "slow": "2s", "timeouts": {"connect": "300ms", "headers": "400ms", "total": "450ms"}},
         "models": {"interval": "3s", "fast": "1s", "slow": "4s", "timeouts": {"connect": "300ms", "headers": "800ms", "total": "900ms"}},
-        "chat": {"interval": "2s", "fast": "400ms", "slow": "3s",
-                 "timeouts": {"connect": "400ms", "headers": "1700ms", "first": "1700ms", "stall": "800ms", "total": "1900ms"}},
+        "chat": {"interval": "1400ms", "fast": "400ms", "slow": "3s",
+                 "timeouts": {"connect": "400ms", "headers": "1250ms", "first": "1250ms", "stall": "800ms", "total": "1350ms"}},
     }
     os.makedirs(os.path.join(directory, "platforms"))
     write_yaml(os.path.join(directory, "probed.yaml"), main)
@@ -236,6 +236,9 @@ class Demo:
         return self.routes(policy)[0]["platform"]
 
     def why(self, platform):
+        row = self.row(platform)
+        if row["state"] == "up":
+            return f"first token {row['ttft_ms']:.0f} ms"
         answer = request(self.socket, "GET", f"/v1/explain?platform={platform}&model={MODEL}").json
         for seen in answer.get("last") or []:
             if seen["outcome"] != "ok":
@@ -257,7 +260,7 @@ class Demo:
                 took = time.monotonic() - began
                 self.answered.append(True)
                 self.screen.tell(f"    table, after {took:.1f} s: {describe(row)}", "\033[32m")
-                self.screen.turn(max(0, min(seconds - took, seconds * 0.5)))
+                self.screen.turn(max(0, min(seconds - took, self.seconds / 30)))
                 return
             self.screen.turn(0.1)
         self.answered.append(False)
@@ -290,30 +293,30 @@ class Demo:
     def play(self):
         step = self.seconds / 9
         self.screen.tell(f"nine simulated relays, {MODEL}, policy production; {self.seconds:.0f} s in all")
-        self.screen.turn(2 * step)
-        self.screen.tell(f"first is {self.first()} after {2 * step:.0f} s of probing")
+        self.screen.turn(1.5 * step)
+        self.screen.tell(f"first is {self.first()} after {1.5 * step:.0f} s of probing")
         left = lambda row, before: row["weight"] == 0 or (row["state"] != before["state"] and row["rank"] > 1)  # noqa: E731
         lower = lambda row, before: row["rank"] > 1 or row["weight"] < before["weight"] * 0.7  # noqa: E731
 
         p = self.first()
-        self.incident(f"outage: {p} refuses connections", p, left, step, self.told, fault="refuse")
+        self.incident(f"outage: {p} refuses connections", p, left, 0.8 * step, self.told, fault="refuse")
         out = p
         p = self.first()
-        self.incident(f"slow spell: {p} needs 1.5 s to its first token", p, lower, step, self.told, first_token={"lognormal": [1500, 0.05]})
+        self.incident(f"slow spell: {p} needs 1.1 s to its first token", p, lower, 2.2 * step, self.told, first_token={"lognormal": [1100, 0.03]})
         self.restore(p)
         p = self.first()
-        self.incident(f"burst of 429s: {p} says too many requests", p, lower, step, self.told, error="rate_limited", retry_after=6)
+        self.incident(f"burst of 429s: {p} says too many requests", p, lower, 0.7 * step, self.told, error="rate_limited", retry_after=6)
         self.restore(p)
         p = self.first()
-        self.incident(f"errors under status 200: {p} breaks every stream", p, left, step, self.told, fault="stream_error")
+        self.incident(f"errors under status 200: {p} breaks every stream", p, left, 0.8 * step, self.told, fault="stream_error")
         self.restore(p)
-        self.price_rise(self.first("budget"), step)
+        self.price_rise(self.first("budget"), 1.8 * step)
         p = self.first()
-        self.incident(f"credit runs out at {p}", p, lambda row, _: row["state"] == "unusable", step, self.told, error="no_credit")
+        self.incident(f"credit runs out at {p}", p, lambda row, _: row["state"] == "unusable", 0.7 * step, self.told, error="no_credit")
         self.restore(p)
         self.restore(out)
         self.incident(f"recovery: {out} accepts connections again", out,
-                      lambda row, _: row["state"] in ("up", "degraded"), step * 1.5, self.told)
+                      lambda row, _: row["state"] in ("up", "degraded"), step, self.told)
 
     def restore(self, platform):
         self.sim.reset(platform)

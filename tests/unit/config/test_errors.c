@@ -172,7 +172,7 @@ static void test_keys_are_not_shown(void **state)
         assert_true(errors > 0);
         for (size_t from = 0; from + 6 <= strlen(KEY); from++) {
             char part[7];
-            memcpy(part, KEY + from, 6);
+            memcpy(part, &KEY[from], 6);
             part[6] = '\0';
             if (strstr(scratch_messages, part))
                 fail_msg("\"%s\" of the key is shown for:\n%s\n%s", part, texts[i], scratch_messages);

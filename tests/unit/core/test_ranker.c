@@ -701,7 +701,7 @@ static void test_counterfactuals_are_true(void **state)
     struct price price = field_price(1.2 * percent / 100);
 
     ranker_set_price(r, ids[2], &price, now);
-    for (int i = 0; i < 3000 && i >= 0; i++, now += 15 * SEC) {
+    for (int i = 0; i < 3000; i++, now += 15 * SEC) {
         field_observe(r, ids[0], field_ok(now, 500 * MSEC), now);
         field_observe(r, ids[1], field_ok(now, 700 * MSEC), now);
         field_observe(r, ids[2], field_ok(now, 550 * MSEC), now);
