@@ -111,7 +111,7 @@ define unit_rule
 $(B)/unit/$(1)/%: $(B)/obj/tests/unit/$(1)/%.o $$(call libs,$$(below_$(1)))
 	@echo "  LINK    $$@"
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS_probed)
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS_probed) -lssl -lcrypto
 endef
 $(foreach r,$(ROOMS) daemon routectl,$(eval $(call unit_rule,$(r))))
 
@@ -137,7 +137,7 @@ BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call libs,$(below_daemon))
 	@echo "  LINK    $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_probed)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_probed) -lssl -lcrypto
 
 .PHONY: test-programs check check-all check-sanitized fuzz bench demo run packages
 test-programs: all $(UNIT_BIN) $(SIM_BIN) $(FUZZ_BIN)

@@ -38,9 +38,15 @@ static int give_explanation(void *arg, const char *platform, const char *model, 
 static void reset_breakers(struct daemon *d, size_t platform, size_t route)
 {
     const struct config_platform *c = &d->world->config->platforms[platform];
-    for (size_t j = 0; j < c->routes_len; j++)
-        if (route == SIZE_MAX || route == j)
-            budget_reset(d->budget, budget_route(d->budget, c->name, c->routes[j].model));
+    for (size_t j = 0; j < c->routes_len; j++) {
+        int account = budget_route(d->budget, c->name, c->routes[j].model);
+        if ((route != SIZE_MAX && route != j) || !budget_tripped(d->budget, account))
+            continue;
+        budget_reset(d->budget, account);
+        if (ledger_reset(d->ledger, c->name, c->routes[j].model) < 0)
+            log_warning("that the breaker of %s/%s was reset could not be written down, ignoring: it would be open again after a restart", c->name,
+                        c->routes[j].model);
+    }
 }
 
 static int take_override(void *arg, const struct api_override *override, struct err *err)

@@ -1,4 +1,5 @@
-/* What only the whole shows, after every file is read: a model that no platform has, a policy that nothing can meet, a default policy that is none.
+/* What only the whole shows, after every file is read: a model that no platform has, a policy that nothing can meet, a default policy that
+ * is none.
  *
  * Then the whole is put in its final order: the default policy first, as the table and its readers expect it. */
 #include "probed/config/parts.h"
@@ -40,8 +41,8 @@ static void check_policies(struct loader *l)
         for (size_t j = 0; j < c->policies[i].require_len; j++) {
             const struct tag *wanted = &c->policies[i].require[j];
             if (c->platforms_len > 0 && !tag_somewhere(c, wanted))
-                report_warning(l, l->policy_at[i], "policy \"%s\" requires \"%s%s%s\", which no platform and no model has", c->policies[i].name,
-                               wanted->name, wanted->value[0] ? ": " : "", wanted->value);
+                report_warning(l, l->policy_at[i], "policy \"%s\" requires \"%s%s%s\", which no platform and no model has",
+                               c->policies[i].name, wanted->name, wanted->value[0] ? ": " : "", wanted->value);
         }
 }
 

@@ -4,9 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *dialect_name(enum dialect_id id) { return id < DIALECT_COUNT ? words_dialect[id] : "?"; }
+const char *dialect_name(enum dialect_id id)
+{
+    return id < DIALECT_COUNT ? words_dialect[id] : "?";
+}
 
-const char *probe_level_name(enum probe_level level) { return level <= LEVEL_CHAT ? words_level[level] : "?"; }
+const char *probe_level_name(enum probe_level level)
+{
+    return level <= LEVEL_CHAT ? words_level[level] : "?";
+}
 
 struct config *config_ref(struct config *config)
 {
@@ -34,8 +40,9 @@ static void free_platform(struct config_platform *p)
     for (size_t i = 0; i < p->windows_len; i++)
         free(p->windows[i].reason);
     tags_free(p->tags, p->tags_len);
-    void *rest[] = {p->name,      p->title,        p->file,           p->endpoints,  p->routes,      p->headers,   p->windows, p->key.env, p->key.credential,
-                    p->key.file,  p->user_agent,   p->ca_file,        p->models_path, p->chat_path,  p->price_source, p->balance_source};
+    void *rest[] = {p->name,        p->title,     p->file,           p->endpoints,     p->routes,     p->headers,
+                    p->windows,     p->key.env,   p->key.credential, p->key.file,      p->user_agent, p->ca_file,
+                    p->models_path, p->chat_path, p->price_source,   p->balance_source};
     for (size_t i = 0; i < ARRAY_LEN(rest); i++)
         free(rest[i]);
 }
@@ -63,7 +70,7 @@ static void free_settings(struct config *c)
         free(c->roles[i].users);
         free(c->roles[i].groups);
     }
-    void *rest[] = {c->file,    c->socket_path, c->socket_group, c->state_dir, c->vantage,   c->default_policy, c->rates,
+    void *rest[] = {c->file,    c->socket_path, c->socket_group, c->state_dir, c->vantage,  c->default_policy, c->rates,
                     c->ca_file, c->self_check,  c->models,       c->platforms, c->policies, c->roles};
     for (size_t i = 0; i < ARRAY_LEN(rest); i++)
         free(rest[i]);

@@ -71,7 +71,8 @@ static const char *one_line(const struct keyword *k, const struct buf *rendered,
     return text_copy(buf, size, text + skip, (size_t)(end - text) - skip);
 }
 
-static void compare_section(struct differ *d, const char *prefix, const struct section *s, const void *a, const void *b, const char *const *skip);
+static void compare_section(struct differ *d, const char *prefix, const struct section *s, const void *a, const void *b,
+                            const char *const *skip);
 
 static void tell_changed(struct differ *d, const char *prefix, const struct keyword *k, const struct buf *was, const struct buf *is)
 {
@@ -100,7 +101,8 @@ static void compare_keyword(struct differ *d, const char *prefix, const struct k
     buf_done(&is);
 }
 
-static void compare_section(struct differ *d, const char *prefix, const struct section *s, const void *a, const void *b, const char *const *skip)
+static void compare_section(struct differ *d, const char *prefix, const struct section *s, const void *a, const void *b,
+                            const char *const *skip)
 {
     for (size_t i = 0; i < s->len; i++) {
         bool left_out = false;

@@ -1,12 +1,16 @@
 /* The effective configuration as YAML that loads again and means the same; keys only as where they come from.
  *
- * Walks the keyword tables in their order. Texts are JSON strings, which YAML reads as they are; quantities are written exactly (values.c). What
- * includes brought in is written in place, and each platform's probes in full, so that the result stands alone and shows what holds. */
+ * Walks the keyword tables in their order. Texts are JSON strings, which YAML reads as they are; quantities are written exactly (values.c).
+ * What includes brought in is written in place, and each platform's probes in full, so that the result stands alone and shows what holds.
+ */
 #include "probed/config/parts.h"
 
 #include <string.h>
 
-static void indent(struct dump *d) { buf_printf(d->out, "%*s", d->indent, ""); }
+static void indent(struct dump *d)
+{
+    buf_printf(d->out, "%*s", d->indent, "");
+}
 
 void dump_name(struct dump *d, const char *name)
 {
@@ -36,7 +40,10 @@ static void begin(struct dump *d)
     d->indent += 2;
 }
 
-static void end(struct dump *d) { d->indent -= 2; }
+static void end(struct dump *d)
+{
+    d->indent -= 2;
+}
 
 void dump_keyword(struct dump *d, const struct keyword *k, const void *base)
 {
@@ -91,7 +98,10 @@ static void dump_tags(struct dump *d, const char *name, const struct tag *tags, 
 }
 
 /* --- top level --- */
-void dump_currency(struct dump *d, const void *base) { dump_name(d, "currency"), buf_printf(d->out, " %s\n", ((const struct config *)base)->currency); }
+void dump_currency(struct dump *d, const void *base)
+{
+    dump_name(d, "currency"), buf_printf(d->out, " %s\n", ((const struct config *)base)->currency);
+}
 
 void dump_rates(struct dump *d, const void *base)
 {
@@ -220,7 +230,10 @@ static void dump_number(struct dump *d, const char *name, size_t offset, const v
     dump_keyword(d, &number, base);
 }
 
-void dump_policy_second(struct dump *d, const void *base) { dump_number(d, "second", offsetof(struct policy, second), base); }
+void dump_policy_second(struct dump *d, const void *base)
+{
+    dump_number(d, "second", offsetof(struct policy, second), base);
+}
 
 void dump_policy_money(struct dump *d, const void *base)
 {

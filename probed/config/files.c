@@ -149,8 +149,9 @@ static void search(struct loader *l, struct fy_node *node)
     } else if (fy_node_is_scalar(node)) {
         const char *text = fy_node_get_scalar0(node);
         if (text && report_is_key(text))
-            report_error(l, node, "this looks like a key: keys do not belong in this file; name an environment variable, a credential or a file "
-                                  "in the platform's \"key:\"");
+            report_error(l, node,
+                         "this looks like a key: keys do not belong in this file; name an environment variable, a credential or a file "
+                         "in the platform's \"key:\"");
     } else if (fy_node_is_mapping(node)) {
         struct fy_node_pair *pair;
         while ((pair = fy_node_mapping_iterate(node, &state))) {
@@ -237,7 +238,8 @@ static void add_root(struct loader *l, struct file *f, const struct keyword *k, 
     const struct root *before = given_before(l, k, f);
     if (before) {
         char place[48];
-        report_error(l, key, "\"%s\" is given twice, first in %s, %s", k->name, before->file->name, report_place(before->key, place, sizeof place));
+        report_error(l, key, "\"%s\" is given twice, first in %s, %s", k->name, before->file->name,
+                     report_place(before->key, place, sizeof place));
         return;
     }
     l->roots = alloc_resize(l->roots, l->roots_len + 1, sizeof *l->roots);
@@ -286,7 +288,7 @@ static void read_file(struct loader *l, const char *name, struct file *from, str
     f->from = from;
     f->depth = from ? from->depth + 1 : 0;
     size_t len = 0;
-    const char *why = f->depth > CONFIG_DEPTH_MAX       ? "files include each other too deeply"
+    const char *why = f->depth > CONFIG_DEPTH_MAX        ? "files include each other too deeply"
                       : l->files_len >= CONFIG_FILES_MAX ? "too many files"
                                                          : load_text(l, f, &len);
     if (!why)
@@ -307,4 +309,7 @@ static void read_file(struct loader *l, const char *name, struct file *from, str
     l->file = from;
 }
 
-void files_read(struct loader *l, const char *file) { read_file(l, file, NULL, NULL); }
+void files_read(struct loader *l, const char *file)
+{
+    read_file(l, file, NULL, NULL);
+}

@@ -1,9 +1,9 @@
 /* Every keyword of the configuration, with its type, range and default: the one place where they are.
  *
- * Reading (nodes.c, values.c), defaults, the dump, the diff of two configurations and the check that the man page names exactly these all walk the
- * tables below. A range is in the unit of the type: microseconds, bytes, percent, counts; money and numbers: whole units. A default is
- * written as a user would write it and read by the same code. Sections are found by name in section_all; the man page has one list a section.
- * Constant data; nothing here has a life of its own. */
+ * Reading (nodes.c, values.c), defaults, the dump, the diff of two configurations and the check that the man page names exactly these all
+ * walk the tables below. A range is in the unit of the type: microseconds, bytes, percent, counts; money and numbers: whole units. A
+ * default is written as a user would write it and read by the same code. The man page has one list a section. Constant data; nothing
+ * here has a life of its own. */
 #include "probed/config/parts.h"
 
 #include <stdlib.h>
@@ -14,22 +14,30 @@ const char *const words_dialect[] = {"openai", "anthropic", NULL};
 const char *const words_latency[] = {"mean", "p50", "p90", "p95", NULL};
 const char *const words_log[] = {"err", "warning", "notice", "info", "debug", NULL};
 /* Where prices and balances can come from. All but config and none are feeds of a family of platforms. */
-const char *const words_source[] = {"config",   "none",     "openrouter",  "newapi", "oneapi",  "onehub", "rixapi",
-                                    "shellapi", "aihubmix", "siliconflow", "apiyi",  "dmxapi", "voapi",  "sub2api", NULL};
+const char *const words_source[] = {"config",   "none",        "openrouter", "newapi", "oneapi", "onehub",  "rixapi", "shellapi",
+                                    "aihubmix", "siliconflow", "apiyi",      "dmxapi", "voapi",  "sub2api", NULL};
 
-#define SECTION(linkage, id, shown, table)                                                           \
-    _Static_assert(ARRAY_LEN(table) <= KEYWORDS_MAX, "more keywords than struct seen has room for"); \
+#define SECTION(linkage, id, shown, table)                                                                                                 \
+    _Static_assert(ARRAY_LEN(table) <= KEYWORDS_MAX, "more keywords than struct seen has room for");                                       \
     linkage const struct section id = {.name = shown, .keywords = table, .len = ARRAY_LEN(table)}
 
 #define AT(type, member) offsetof(struct type, member)
-#define OWN(word, by) {.name = word, .type = KEYWORD_OWN, .read = read_##by, .dump = dump_##by}
+#define OWN(word, by)                                                                                                                      \
+    {                                                                                                                                      \
+        .name = word, .type = KEYWORD_OWN, .read = read_##by, .dump = dump_##by                                                            \
+    }
 /* Read by the owner of the section, after the others. */
-#define LATER(word, by) {.name = word, .type = KEYWORD_OWN, .read = read_nothing, .dump = dump_##by}
+#define LATER(word, by)                                                                                                                    \
+    {                                                                                                                                      \
+        .name = word, .type = KEYWORD_OWN, .read = read_nothing, .dump = dump_##by                                                         \
+    }
 #define US_MIN (10 * USEC_PER_MSEC)
 
 /* --- probes: the timeouts and the rule of each kind --- */
-#define TIMEOUT(word, to) \
-    {.name = #word, .type = KEYWORD_DURATION, .offset = AT(config_timeouts, word), .min = US_MIN, .max = USEC_PER_HOUR, .initial = to}
+#define TIMEOUT(word, to)                                                                                                                  \
+    {                                                                                                                                      \
+        .name = #word, .type = KEYWORD_DURATION, .offset = AT(config_timeouts, word), .min = US_MIN, .max = USEC_PER_HOUR, .initial = to   \
+    }
 
 static const struct keyword timeouts_reach[] = {TIMEOUT(connect, "5s"), TIMEOUT(headers, "10s"), TIMEOUT(total, "10s")};
 static const struct keyword timeouts_models[] = {TIMEOUT(connect, "5s"), TIMEOUT(headers, "20s"), TIMEOUT(total, "20s")};
@@ -39,13 +47,16 @@ SECTION(static, section_timeouts_reach, "probes.reach.timeouts", timeouts_reach)
 SECTION(static, section_timeouts_models, "probes.models.timeouts", timeouts_models);
 SECTION(static, section_timeouts_chat, "probes.chat.timeouts", timeouts_chat);
 
-#define PACE(word, to) \
-    {.name = #word, .type = KEYWORD_DURATION, .offset = AT(config_probe, rule.word), .min = US_MIN, .max = 7 * USEC_PER_DAY, .initial = to}
-#define PROBE(kind, steady, quick, patient)                                                                              \
-    PACE(interval, steady), PACE(fast, quick), PACE(slow, patient),                                                      \
-        {.name = "jitter", .type = KEYWORD_PERCENT, .offset = AT(config_probe, rule.jitter), .max = 50, .initial = "5%"}, \
-    {                                                                                                                    \
-        .name = "timeouts", .type = KEYWORD_SECTION, .offset = AT(config_probe, timeouts), .section = &section_timeouts_##kind \
+#define PACE(word, to)                                                                                                                     \
+    {                                                                                                                                      \
+        .name = #word, .type = KEYWORD_DURATION, .offset = AT(config_probe, rule.word), .min = US_MIN, .max = 7 * USEC_PER_DAY,            \
+        .initial = to                                                                                                                      \
+    }
+#define PROBE(kind, steady, quick, patient)                                                                                                \
+    PACE(interval, steady), PACE(fast, quick), PACE(slow, patient),                                                                        \
+        {.name = "jitter", .type = KEYWORD_PERCENT, .offset = AT(config_probe, rule.jitter), .max = 50, .initial = "5%"},                  \
+    {                                                                                                                                      \
+        .name = "timeouts", .type = KEYWORD_SECTION, .offset = AT(config_probe, timeouts), .section = &section_timeouts_##kind             \
     }
 
 static const struct keyword probe_reach[] = {PROBE(reach, "30s", "10s", "5m")};
@@ -54,8 +65,6 @@ static const struct keyword probe_chat[] = {PROBE(chat, "5m", "30s", "15m")};
 SECTION(static, section_reach, "probes.reach", probe_reach);
 SECTION(static, section_models, "probes.models", probe_models);
 SECTION(static, section_chat, "probes.chat", probe_chat);
-const struct section *const section_probe[PROBE_KIND_COUNT] = {
-    [PROBE_REACH] = &section_reach, [PROBE_MODELS] = &section_models, [PROBE_CHAT] = &section_chat};
 
 static const struct keyword probes[] = {
     {.name = "reach", .type = KEYWORD_SECTION, .offset = PROBE_REACH * sizeof(struct config_probe), .section = &section_reach},
@@ -65,12 +74,17 @@ static const struct keyword probes[] = {
 SECTION(, section_probes, "probes", probes);
 
 /* --- top level --- */
-#define BUDGET(word) {.name = #word, .type = KEYWORD_MONEY_DAY, .offset = AT(budget_limits, word), .max = 1000000}
+#define BUDGET(word)                                                                                                                       \
+    {                                                                                                                                      \
+        .name = #word, .type = KEYWORD_MONEY_DAY, .offset = AT(budget_limits, word), .max = 1000000                                        \
+    }
 static const struct keyword budget[] = {BUDGET(all), BUDGET(platform), BUDGET(route)};
 SECTION(, section_budget, "budget", budget);
 
-#define HEALTH(word, least, most, to) \
-    {.name = #word, .type = KEYWORD_COUNT, .offset = AT(health_rules, word), .min = least, .max = most, .initial = to}
+#define HEALTH(word, least, most, to)                                                                                                      \
+    {                                                                                                                                      \
+        .name = #word, .type = KEYWORD_COUNT, .offset = AT(health_rules, word), .min = least, .max = most, .initial = to                   \
+    }
 static const struct keyword health[] = {
     HEALTH(fall, 1, 32, "3"),
     HEALTH(window, 1, 32, "5"),
@@ -97,31 +111,62 @@ static const struct keyword model[] = {
 };
 SECTION(, section_model, "models.*", model);
 
-#define COUNT(word, member, least, most, to) \
-    {.name = word, .type = KEYWORD_COUNT, .offset = AT(config, member), .min = least, .max = most, .initial = to, .pass = PASS_SETTINGS}
-#define FIRST(word, by, when, often) \
-    {.name = word, .type = KEYWORD_OWN, .read = read_##by, .dump = dump_##by, .pass = when, .many = often}
+#define COUNT(word, member, least, most, to)                                                                                               \
+    {                                                                                                                                      \
+        .name = word, .type = KEYWORD_COUNT, .offset = AT(config, member), .min = least, .max = most, .initial = to, .pass = PASS_SETTINGS \
+    }
+#define FIRST(word, by, when, often)                                                                                                       \
+    {                                                                                                                                      \
+        .name = word, .type = KEYWORD_OWN, .read = read_##by, .dump = dump_##by, .pass = when, .many = often                               \
+    }
 
 /* In the order in which they are dumped: what others need comes before them. */
 static const struct keyword top[] = {
     {.name = "include", .type = KEYWORD_OWN, .read = read_nothing, .dump = dump_nothing, .pass = PASS_SETTINGS, .many = true},
     FIRST("currency", currency, PASS_CURRENCY, false),
     FIRST("rates", rates, PASS_RATES, false),
-    {.name = "socket", .type = KEYWORD_PATH, .offset = AT(config, socket_path), .initial = "/run/probed/probed.sock", .pass = PASS_SETTINGS},
+    {.name = "socket",
+     .type = KEYWORD_PATH,
+     .offset = AT(config, socket_path),
+     .initial = "/run/probed/probed.sock",
+     .pass = PASS_SETTINGS},
     {.name = "socket_mode", .type = KEYWORD_MODE, .offset = AT(config, socket_mode), .initial = "0660", .pass = PASS_SETTINGS},
-    {.name = "socket_group", .type = KEYWORD_OWN, .offset = AT(config, socket_group), .read = read_socket_group, .dump = dump_socket_group, .pass = PASS_SETTINGS},
+    {.name = "socket_group",
+     .type = KEYWORD_OWN,
+     .offset = AT(config, socket_group),
+     .read = read_socket_group,
+     .dump = dump_socket_group,
+     .pass = PASS_SETTINGS},
     COUNT("clients", clients, 1, 10000, "256"),
     COUNT("watchers", watchers, 0, 10000, "1024"),
     {.name = "state_dir", .type = KEYWORD_PATH, .offset = AT(config, state_dir), .initial = "/var/lib/probed", .pass = PASS_SETTINGS},
     {.name = "vantage", .type = KEYWORD_TEXT, .offset = AT(config, vantage), .max = 64, .pass = PASS_SETTINGS},
-    {.name = "log_level", .type = KEYWORD_WORD, .offset = AT(config, log_level), .min = 3, .words = words_log, .initial = "info", .pass = PASS_SETTINGS},
-    {.name = "lease", .type = KEYWORD_DURATION, .offset = AT(config, lease), .min = USEC_PER_SEC, .max = USEC_PER_HOUR, .initial = "30s", .pass = PASS_SETTINGS},
+    {.name = "log_level",
+     .type = KEYWORD_WORD,
+     .offset = AT(config, log_level),
+     .min = 3,
+     .words = words_log,
+     .initial = "info",
+     .pass = PASS_SETTINGS},
+    {.name = "lease",
+     .type = KEYWORD_DURATION,
+     .offset = AT(config, lease),
+     .min = USEC_PER_SEC,
+     .max = USEC_PER_HOUR,
+     .initial = "30s",
+     .pass = PASS_SETTINGS},
     FIRST("budget", budget, PASS_SETTINGS, false),
     {.name = "health", .type = KEYWORD_SECTION, .offset = AT(config, health), .section = &section_health, .pass = PASS_SETTINGS},
     COUNT("concurrency", concurrency, 1, 10000, "64"),
     COUNT("platform_concurrency", platform_concurrency, 1, 1000, "8"),
     COUNT("dns_concurrency", dns_concurrency, 1, 1000, "16"),
-    {.name = "max_body", .type = KEYWORD_SIZE, .offset = AT(config, max_body), .min = 16 * 1024, .max = 64 * 1024 * 1024, .initial = "4MiB", .pass = PASS_SETTINGS},
+    {.name = "max_body",
+     .type = KEYWORD_SIZE,
+     .offset = AT(config, max_body),
+     .min = 16 * 1024,
+     .max = 64 * 1024 * 1024,
+     .initial = "4MiB",
+     .pass = PASS_SETTINGS},
     {.name = "ca_file", .type = KEYWORD_PATH, .offset = AT(config, ca_file), .pass = PASS_SETTINGS},
     {.name = "pick_keys", .type = KEYWORD_BOOL, .offset = AT(config, pick_keys), .initial = "false", .pass = PASS_SETTINGS},
     FIRST("self_check", self_check, PASS_SETTINGS, false),
@@ -142,7 +187,10 @@ static const struct keyword request[] = {
 };
 SECTION(, section_request, "policies.*.request", request);
 
-#define SOFT(word) {.name = #word, .type = KEYWORD_NUMBER, .offset = AT(policy, word), .max = 1000, .initial = "0"}
+#define SOFT(word)                                                                                                                         \
+    {                                                                                                                                      \
+        .name = #word, .type = KEYWORD_NUMBER, .offset = AT(policy, word), .max = 1000, .initial = "0"                                     \
+    }
 static const struct keyword policy[] = {
     {.name = "about", .type = KEYWORD_TEXT, .offset = AT(policy, about), .max = 400},
     {.name = "latency", .type = KEYWORD_WORD, .offset = AT(policy, latency), .words = words_latency, .initial = "mean"},
@@ -222,12 +270,6 @@ static const struct keyword platform[] = {
     LATER("models", platform_models), /* when its endpoints are known */
 };
 SECTION(, section_platform, "platforms.*", platform);
-
-const struct section *const section_all[] = {&section_top, &section_budget, &section_health, &section_roles, &section_role,
-                                             &section_probes, &section_reach, &section_timeouts_reach, &section_models,
-                                             &section_timeouts_models, &section_chat, &section_timeouts_chat, &section_model,
-                                             &section_policy, &section_request, &section_platform, &section_key, &section_endpoint,
-                                             &section_window, &section_route, &section_price, NULL};
 
 const struct keyword *section_find(const struct section *s, const char *name)
 {

@@ -1,7 +1,7 @@
 /* Platforms: endpoints, where the key comes from, headers, tags, maintenance, sources. Their models are parse_route.c's.
  *
- * A key itself is never read here: `key:` says where it is. A scalar in its place (somebody pasted the key) is refused without being shown, as
- * are headers that carry keys. */
+ * A key itself is never read here: `key:` says where it is. A scalar in its place (somebody pasted the key) is refused without being shown,
+ * as are headers that carry keys. */
 #include "probed/config/parts.h"
 
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 #include <strings.h>
 
 /* --- endpoints --- */
-static void add_endpoint(struct loader *l, struct config_platform *p, struct fy_node *item, struct fy_node *url_at, struct config_endpoint *e)
+static void add_endpoint(struct loader *l, struct config_platform *p, struct fy_node *item, struct fy_node *url_at,
+                         struct config_endpoint *e)
 {
     struct err err;
     size_t len = e->url ? strlen(e->url) : 0;
@@ -60,7 +61,8 @@ static void read_endpoints(struct loader *l, struct config_platform *p, struct f
 /* --- the key --- */
 static bool is_variable(const char *text)
 {
-    return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text) && !(text[0] >= '0' && text[0] <= '9');
+    return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text) &&
+           !(text[0] >= '0' && text[0] <= '9');
 }
 
 /* What stands where a name should be may be the key itself: from here on it is not shown. */
@@ -86,7 +88,8 @@ void read_platform_key(struct loader *l, struct fy_node *value, void *base)
         if (!text || strcmp(text, "none") == 0 || report_is_key(text) || fy_node_is_alias(value))
             return; /* a pasted key was refused when the file was read */
         report_hide(l, text);
-        report_error(l, value, "say where the key comes from, never the key itself: {env: NAME}, {credential: NAME} or {file: PATH}; or \"none\"");
+        report_error(l, value,
+                     "say where the key comes from, never the key itself: {env: NAME}, {credential: NAME} or {file: PATH}; or \"none\"");
         return;
     }
     struct seen seen = {.value = {NULL}};
@@ -116,8 +119,9 @@ static bool is_key_header(const char *name)
 
 static const char *why_no_header(const char *name, const char *value)
 {
-    static const char *const ours[] = {"host",   "content-length", "transfer-encoding", "connection", "content-type",
-                                       "accept", "user-agent",     "expect",            "te",         "accept-encoding"};
+    static const char *const ours[] = {"host",         "content-length", "transfer-encoding", "connection",
+                                       "content-type", "accept",         "user-agent",        "expect",
+                                       "te",           "accept-encoding"};
     size_t len = strlen(name);
     if (len == 0 || len > 64 || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != len)
         return "this is no name for a header";
@@ -237,7 +241,10 @@ static void read_source(struct loader *l, struct fy_node *value, char **target)
     *target = alloc_string(words_source[index]);
 }
 
-void read_price_source(struct loader *l, struct fy_node *value, void *base) { read_source(l, value, &((struct config_platform *)base)->price_source); }
+void read_price_source(struct loader *l, struct fy_node *value, void *base)
+{
+    read_source(l, value, &((struct config_platform *)base)->price_source);
+}
 
 void read_balance_source(struct loader *l, struct fy_node *value, void *base)
 {

@@ -1,8 +1,8 @@
-/* Policies: requirements and exchange rates (DESIGN.md section 4 has the loss that they enter).
+/* Policies: requirements and exchange rates, which enter the loss that a route is scored by (core/loss.c).
  *
  * What a failure, a second and money are worth is said in one of two ways. Outright: `failure: 0.05 USD` and `second: 0.004 USD`. Relative:
- * `second: 0.0375` failed requests, `money: 0.05` failed requests a reference price. `second` may be a number with `failure`, too. Whichever
- * it was, the struct holds `second` as a number rounded to 1e-12, so that the dump reads back as the same. */
+ * `second: 0.0375` failed requests, `money: 0.05` failed requests a reference price. `second` may be a number with `failure`, too.
+ * Whichever it was, the struct holds `second` as a number rounded to 1e-12, so that the dump reads back as the same. */
 #include "probed/config/parts.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define SECOND_MAX 1000.0 /* failed requests */
-#define MONEY_MAX 1000.0
+#define MONEY_MAX  1000.0
 
 /* A sum in the reference currency; false with the error said. */
 static bool take_money(struct loader *l, struct fy_node *at, int64_t *ret)

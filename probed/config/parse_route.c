@@ -23,7 +23,8 @@ static bool take_price(struct loader *l, struct fy_node *at, bool per_token, str
         return false;
     }
     if (price->currency[0] && strcmp(price->currency, money.currency) != 0) {
-        report_error(l, at, "the parts of a price should be in one currency: this is %s, before it was %s", money.currency, price->currency);
+        report_error(l, at, "the parts of a price should be in one currency: this is %s, before it was %s", money.currency,
+                     price->currency);
         return false;
     }
     memcpy(price->currency, money.currency, sizeof price->currency);
@@ -71,7 +72,8 @@ static bool has_dialect(const struct config_platform *p, enum dialect_id dialect
     return false;
 }
 
-static void read_route(struct loader *l, struct config_platform *p, const struct config_model *m, struct fy_node *key, struct fy_node *value)
+static void read_route(struct loader *l, struct config_platform *p, const struct config_model *m, struct fy_node *key,
+                       struct fy_node *value)
 {
     struct config_route r = {.model = alloc_string(m->name), .max_probe_cost = -1, .reasoning = m->reasoning};
     struct seen seen = {.value = {NULL}};

@@ -1,7 +1,7 @@
 /* What the files of this part share: the loader, the keyword tables and the readers of values. Not for anybody else.
  *
- * A keyword is one row of one table: its name, type, range and default. Reading, defaults, the dump, the diff and the check that the man page
- * is complete all walk these tables, so that no keyword can exist in one of them only. */
+ * A keyword is one row of one table: its name, type, range and default. Reading, defaults, the dump, the diff and the check that the man
+ * page is complete all walk these tables, so that no keyword can exist in one of them only. */
 #ifndef PROBED_CONFIG_PARTS_H
 #define PROBED_CONFIG_PARTS_H
 
@@ -14,50 +14,50 @@
 #include "shared/json.h"
 #include "shared/text.h"
 
-#define CONFIG_FILE_MAX ((size_t)16 * 1024 * 1024) /* bytes of one file */
-#define CONFIG_TOTAL_MAX ((size_t)64 * 1024 * 1024)
-#define CONFIG_FILES_MAX 4096
-#define CONFIG_DEPTH_MAX 8       /* includes within includes */
-#define CONFIG_NODES_MAX 2000000 /* values in all files */
-#define CONFIG_TEXT_MAX 1024     /* bytes of one value */
-#define CONFIG_MESSAGES_MAX 1000 /* printed; the rest is counted */
-#define CONFIG_LIST_MAX 256      /* tags, windows, headers, users of one owner */
-#define KEYWORDS_MAX 40          /* in one section */
+#define CONFIG_FILE_MAX     ((size_t)16 * 1024 * 1024) /* bytes of one file */
+#define CONFIG_TOTAL_MAX    ((size_t)64 * 1024 * 1024)
+#define CONFIG_FILES_MAX    4096
+#define CONFIG_DEPTH_MAX    8       /* includes within includes */
+#define CONFIG_NODES_MAX    2000000 /* values in all files */
+#define CONFIG_TEXT_MAX     1024    /* bytes of one value */
+#define CONFIG_MESSAGES_MAX 1000    /* printed; the rest is counted */
+#define CONFIG_LIST_MAX     256     /* tags, windows, headers, users of one owner */
+#define KEYWORDS_MAX        40      /* in one section */
 
 struct loader;
 struct dump;
 struct section;
 
 enum keyword_type {
-    KEYWORD_TEXT,      /* char *; any printable text */
-    KEYWORD_PATH,      /* char *; relative to the file it stands in */
+    KEYWORD_TEXT,       /* char *; any printable text */
+    KEYWORD_PATH,       /* char *; relative to the file it stands in */
     KEYWORD_ROUTE_PATH, /* char *; "/v1/models": appended to a URL */
-    KEYWORD_BOOL,      /* bool */
-    KEYWORD_COUNT,     /* int */
-    KEYWORD_NUMBER,    /* double, at most 12 decimals */
-    KEYWORD_PERCENT,   /* double 0..1; min and max in percent */
-    KEYWORD_DURATION,  /* usec_t */
-    KEYWORD_SIZE,      /* size_t */
-    KEYWORD_MODE,      /* mode_t, octal */
-    KEYWORD_WORD,      /* int or enum: index in words plus min */
-    KEYWORD_MONEY,     /* int64_t pico reference */
-    KEYWORD_MONEY_DAY, /* int64_t pico reference a day, or "unlimited" */
-    KEYWORD_SECTION,   /* a mapping with keywords of its own, at offset */
-    KEYWORD_OWN        /* read and dumped by functions of its own, which get the whole base */
+    KEYWORD_BOOL,       /* bool */
+    KEYWORD_COUNT,      /* int */
+    KEYWORD_NUMBER,     /* double, at most 12 decimals */
+    KEYWORD_PERCENT,    /* double 0..1; min and max in percent */
+    KEYWORD_DURATION,   /* usec_t */
+    KEYWORD_SIZE,       /* size_t */
+    KEYWORD_MODE,       /* mode_t, octal */
+    KEYWORD_WORD,       /* int or enum: index in words plus min */
+    KEYWORD_MONEY,      /* int64_t pico reference */
+    KEYWORD_MONEY_DAY,  /* int64_t pico reference a day, or "unlimited" */
+    KEYWORD_SECTION,    /* a mapping with keywords of its own, at offset */
+    KEYWORD_OWN         /* read and dumped by functions of its own, which get the whole base */
 };
 
 struct keyword {
     const char *name;
     enum keyword_type type;
-    size_t offset;             /* in the section's struct */
-    int64_t min, max;          /* in the type's own unit */
-    const char *initial;       /* default, as it would be written; NULL = zero */
-    const char *const *words;  /* WORD: NULL-terminated */
+    size_t offset;            /* in the section's struct */
+    int64_t min, max;         /* in the type's own unit */
+    const char *initial;      /* default, as it would be written; NULL = zero */
+    const char *const *words; /* WORD: NULL-terminated */
     const struct section *section;
     void (*read)(struct loader *l, struct fy_node *value, void *base);
     void (*dump)(struct dump *d, const void *base);
-    int pass;                  /* top level only: what must be known first is read first */
-    bool many;                 /* top level only: may stand in several files */
+    int pass;  /* top level only: what must be known first is read first */
+    bool many; /* top level only: may stand in several files */
 };
 
 struct section {
@@ -68,12 +68,9 @@ struct section {
 
 /* keywords.c */
 enum { PASS_CURRENCY, PASS_RATES, PASS_SETTINGS, PASS_POLICIES, PASS_PLATFORMS, PASS_COUNT };
-extern const struct section section_top, section_budget, section_health, section_roles, section_role, section_model, section_policy, section_request,
-    section_platform, section_key, section_endpoint, section_route, section_price, section_window, section_probes;
-extern const struct section *const section_probe[PROBE_KIND_COUNT];
+extern const struct section section_top, section_budget, section_health, section_roles, section_role, section_model, section_policy,
+    section_request, section_platform, section_key, section_endpoint, section_route, section_price, section_window, section_probes;
 extern const char *const words_level[], *const words_dialect[], *const words_latency[], *const words_source[], *const words_log[];
-/* Every section there is, for checks that want all; NULL-terminated. */
-extern const struct section *const section_all[];
 const struct keyword *section_find(const struct section *s, const char *name);
 /* Puts every default of the section (and of sections in it) into base. */
 void section_defaults(const struct section *s, void *base);
@@ -116,7 +113,7 @@ struct loader {
     size_t nodes;
     struct root *roots;
     size_t roots_len;
-    struct file *file; /* the one whose keywords are being read */
+    struct file *file;                                     /* the one whose keywords are being read */
     struct fy_node **model_at, **policy_at, **platform_at; /* names' nodes, by index */
     struct fy_node *default_policy_at, *budget_at, *health_at;
     char **hidden; /* texts that must not be shown */

@@ -13,7 +13,10 @@ struct fit { /* one duration that must not pass another */
     struct fy_node *at; /* NULL = not given */
 };
 
-static void format(usec_t value, char *buf, size_t size) { units_format_duration(buf, size, value); }
+static void format(usec_t value, char *buf, size_t size)
+{
+    units_format_duration(buf, size, value);
+}
 
 static void at_most(struct loader *l, struct fit *f, const char *limit_name, usec_t limit)
 {
@@ -60,8 +63,8 @@ static void fit_timeouts(struct loader *l, const struct section *s, const struct
         char a[32], b[32];
         format(p->timeouts.total, a, sizeof a);
         format(p->rule.interval, b, sizeof b);
-        report_error(l, total ? total : interval, "%s: timeouts.total (%s) must be less than interval (%s): a probe must be over before the next is due",
-                     s->name, a, b);
+        report_error(l, total ? total : interval,
+                     "%s: timeouts.total (%s) must be less than interval (%s): a probe must be over before the next is due", s->name, a, b);
     }
 }
 
@@ -103,4 +106,7 @@ void read_default_probes(struct loader *l, struct fy_node *value, void *base)
     probes_read(l, value, l->probes);
 }
 
-void read_platform_probes(struct loader *l, struct fy_node *value, void *base) { probes_read(l, value, ((struct config_platform *)base)->probes); }
+void read_platform_probes(struct loader *l, struct fy_node *value, void *base)
+{
+    probes_read(l, value, ((struct config_platform *)base)->probes);
+}

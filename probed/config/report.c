@@ -2,23 +2,23 @@
  *
  * libfyaml writes its own complaints and ours (fy_node_report) through one diagnostic object, whose output lands in l->told. From there it
  * goes to the caller's stream one message at a time. Keys cannot be in it: report_blank wipes whatever looks like one from a file's text
- * before libfyaml sees it (what is left, "sk-____", is found again in the values and refused). Texts that are only known to be keys by where they
- * stand (report_hide) become stars of the same length here, in whole or in the part that libfyaml's window of a long line shows.
+ * before libfyaml sees it (what is left, "sk-____", is found again in the values and refused). Texts that are only known to be keys by
+ * where they stand (report_hide) become stars of the same length here, in whole or in the part that libfyaml's window of a long line shows.
  * Warnings are printed and change nothing; errors are counted in l->errors. Beyond CONFIG_MESSAGES_MAX they are counted only. */
 #include "probed/config/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_SHOWN_MAX 600 /* bytes of one line of a message */
-#define HIDDEN_MIN 3       /* shorter texts are in every word */
+#define LINE_SHOWN_MAX  600 /* bytes of one line of a message */
+#define HIDDEN_MIN      3   /* shorter texts are in every word */
 #define HIDDEN_PART_MIN 3
 
 /* What keys begin with, and how long what follows must at least be. */
 static const struct {
     const char *start;
     size_t tail;
-} key_marks[] = {{"sk-", 4},    {"sk_", 8},   {"rk-", 16},  {"gsk_", 16},     {"xai-", 16},
+} key_marks[] = {{"sk-", 4},  {"sk_", 8},   {"rk-", 16}, {"gsk_", 16},    {"xai-", 16},
                  {"hf_", 16}, {"AIza", 20}, {"eyJ", 20}, {"Bearer ", 16}, {"bearer ", 16}};
 #define PATH_TAIL 16 /* behind a "/": the name of a file may begin like a key */
 
@@ -129,7 +129,10 @@ struct fy_diag *report_diag_new(struct loader *l)
     return fy_diag_create(&cfg);
 }
 
-static const char *word_of(enum fy_error_type type) { return type == FYET_ERROR ? "error" : "warning"; }
+static const char *word_of(enum fy_error_type type)
+{
+    return type == FYET_ERROR ? "error" : "warning";
+}
 
 static void report_node(struct loader *l, struct fy_node *at, enum fy_error_type type, const char *fmt, va_list ap) ATTR_PRINTF(4, 0);
 static void report_node(struct loader *l, struct fy_node *at, enum fy_error_type type, const char *fmt, va_list ap)

@@ -33,7 +33,10 @@ struct secret *secret_free(struct secret *secret)
     return NULL;
 }
 
-const char *secret_reveal(const struct secret *secret) { return secret->bytes; }
+const char *secret_reveal(const struct secret *secret)
+{
+    return secret->bytes;
+}
 
 bool secret_equal(const struct secret *a, const struct secret *b)
 {
@@ -47,7 +50,10 @@ bool secret_equal(const struct secret *a, const struct secret *b)
     return differ == 0;
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 /* From raw text: one line of visible ASCII, which is all that a header can carry. The text is not shown whatever is wrong with it. */
 static int take(const char *text, size_t len, const char *where, struct secret **ret, struct err *err)

@@ -27,8 +27,8 @@ static bool is_near(const char *host)
         return is_private_v4(ntohl(v4.s_addr));
     if (inet_pton(AF_INET6, host, &v6) == 1)
         return IN6_IS_ADDR_LOOPBACK(&v6) || IN6_IS_ADDR_LINKLOCAL(&v6) || (v6.s6_addr[0] & 0xfe) == 0xfc ||
-               (IN6_IS_ADDR_V4MAPPED(&v6) &&
-                is_private_v4((uint32_t)v6.s6_addr[12] << 24 | (uint32_t)v6.s6_addr[13] << 16 | (uint32_t)v6.s6_addr[14] << 8 | v6.s6_addr[15]));
+               (IN6_IS_ADDR_V4MAPPED(&v6) && is_private_v4((uint32_t)v6.s6_addr[12] << 24 | (uint32_t)v6.s6_addr[13] << 16 |
+                                                           (uint32_t)v6.s6_addr[14] << 8 | v6.s6_addr[15]));
     return false;
 }
 
@@ -79,6 +79,7 @@ int url_check(const char *text, bool http_anywhere, struct err *err)
     if (e < 0)
         return e;
     if (!https && !http_anywhere && !is_near(host))
-        return err_set(err, -EINVAL, "http:// would send the key in clear text: use https://, or say \"insecure_http: true\" for this platform");
+        return err_set(err, -EINVAL,
+                       "http:// would send the key in clear text: use https://, or say \"insecure_http: true\" for this platform");
     return 0;
 }

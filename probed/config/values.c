@@ -73,7 +73,8 @@ static int set_count(const struct keyword *k, const char *text, int *target, str
 {
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || text[digits] != '\0')
-        return err_set(err, -EINVAL, "this should be a whole number without a unit, from %lld to %lld", (long long)k->min, (long long)k->max);
+        return err_set(err, -EINVAL, "this should be a whole number without a unit, from %lld to %lld", (long long)k->min,
+                       (long long)k->max);
     long long value = digits > 12 ? INT64_MAX : strtoll(text, NULL, 10);
     if (value < k->min || value > k->max)
         return err_set(err, -ERANGE, "out of range: %lld to %lld", (long long)k->min, (long long)k->max);
@@ -207,19 +208,30 @@ int value_parse(const struct config *config, const struct keyword *k, const char
     switch (k->type) {
     case KEYWORD_TEXT:
     case KEYWORD_PATH:
-    case KEYWORD_ROUTE_PATH: return set_text(k, text, target, err);
-    case KEYWORD_BOOL: return set_bool(text, target, err);
-    case KEYWORD_COUNT: return set_count(k, text, target, err);
-    case KEYWORD_NUMBER: return set_number(k, text, target, err);
-    case KEYWORD_PERCENT: return set_percent(k, text, target, err);
-    case KEYWORD_DURATION: return set_duration(k, text, target, err);
-    case KEYWORD_SIZE: return set_size(k, text, target, err);
-    case KEYWORD_MODE: return set_mode(text, target, err);
-    case KEYWORD_WORD: return set_word(k, text, target, err);
+    case KEYWORD_ROUTE_PATH:
+        return set_text(k, text, target, err);
+    case KEYWORD_BOOL:
+        return set_bool(text, target, err);
+    case KEYWORD_COUNT:
+        return set_count(k, text, target, err);
+    case KEYWORD_NUMBER:
+        return set_number(k, text, target, err);
+    case KEYWORD_PERCENT:
+        return set_percent(k, text, target, err);
+    case KEYWORD_DURATION:
+        return set_duration(k, text, target, err);
+    case KEYWORD_SIZE:
+        return set_size(k, text, target, err);
+    case KEYWORD_MODE:
+        return set_mode(text, target, err);
+    case KEYWORD_WORD:
+        return set_word(k, text, target, err);
     case KEYWORD_MONEY:
-    case KEYWORD_MONEY_DAY: return set_money(config, k, text, target, err);
+    case KEYWORD_MONEY_DAY:
+        return set_money(config, k, text, target, err);
     case KEYWORD_SECTION:
-    case KEYWORD_OWN: break;
+    case KEYWORD_OWN:
+        break;
     }
     return err_set(err, -EINVAL, "this has a form of its own");
 }
@@ -267,7 +279,10 @@ void value_format_pico(struct buf *ret, int64_t pico, int64_t unit)
 }
 
 /* What percent and number mean is decimal: print the decimal that reads back as the same double. */
-static void format_decimal(struct buf *ret, double value) { value_format_pico(ret, llround(value * 1e12), PICO_PER_UNIT); }
+static void format_decimal(struct buf *ret, double value)
+{
+    value_format_pico(ret, llround(value * 1e12), PICO_PER_UNIT);
+}
 
 static void format_money(const struct config *config, const struct keyword *k, int64_t pico, struct buf *ret)
 {
@@ -292,21 +307,41 @@ bool value_format(const struct config *config, const struct keyword *k, const vo
             json_quote(ret, text);
         return given;
     }
-    case KEYWORD_BOOL: buf_add_str(ret, *(const bool *)at ? "true" : "false"); return true;
-    case KEYWORD_COUNT: buf_printf(ret, "%d", *(const int *)at); return true;
-    case KEYWORD_NUMBER: format_decimal(ret, *(const double *)at); return true;
-    case KEYWORD_PERCENT: format_decimal(ret, *(const double *)at * 100); buf_add_char(ret, '%'); return true;
-    case KEYWORD_DURATION: format_duration(ret, *(const usec_t *)at); return true;
-    case KEYWORD_SIZE: buf_printf(ret, "%zuB", *(const size_t *)at); return true;
-    case KEYWORD_MODE: buf_printf(ret, "\"%04o\"", (unsigned)*(const mode_t *)at); return true;
-    case KEYWORD_WORD: buf_add_str(ret, k->words[*(const int *)at - k->min]); return true;
+    case KEYWORD_BOOL:
+        buf_add_str(ret, *(const bool *)at ? "true" : "false");
+        return true;
+    case KEYWORD_COUNT:
+        buf_printf(ret, "%d", *(const int *)at);
+        return true;
+    case KEYWORD_NUMBER:
+        format_decimal(ret, *(const double *)at);
+        return true;
+    case KEYWORD_PERCENT:
+        format_decimal(ret, *(const double *)at * 100);
+        buf_add_char(ret, '%');
+        return true;
+    case KEYWORD_DURATION:
+        format_duration(ret, *(const usec_t *)at);
+        return true;
+    case KEYWORD_SIZE:
+        buf_printf(ret, "%zuB", *(const size_t *)at);
+        return true;
+    case KEYWORD_MODE:
+        buf_printf(ret, "\"%04o\"", (unsigned)*(const mode_t *)at);
+        return true;
+    case KEYWORD_WORD:
+        buf_add_str(ret, k->words[*(const int *)at - k->min]);
+        return true;
     case KEYWORD_MONEY:
         if (*(const int64_t *)at < 0)
             return false; /* not given */
         __attribute__((fallthrough));
-    case KEYWORD_MONEY_DAY: format_money(config, k, *(const int64_t *)at, ret); return true;
+    case KEYWORD_MONEY_DAY:
+        format_money(config, k, *(const int64_t *)at, ret);
+        return true;
     case KEYWORD_SECTION:
-    case KEYWORD_OWN: break;
+    case KEYWORD_OWN:
+        break;
     }
     return false;
 }

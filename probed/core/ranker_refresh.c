@@ -11,6 +11,9 @@
 
 #define MOVE_PER_SECOND 8.0
 #define MOVE_MOST 32.0
+/* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
+ * every client. */
+#define SHARE_FAILURE 0.1
 
 double ranker_together(const void *arg, size_t i, size_t j)
 {
@@ -164,7 +167,7 @@ static void share(struct ranker *r, const struct ranked_model *m, struct standin
         const struct rank_route *rank = &r->rank_room[i];
 
         r->slots_room[k] = (struct slots_route){
-            .loss = (double)rank->loss / LOSS_NANO,
+            .loss = (double)rank->loss / LOSS_NANO + SHARE_FAILURE * m->inputs[i].chance,
             .cap = r->prepared_room[i].cap,
             .last = s->places[i].slots,
             .takes = takes(rank->rank_class, result->best),

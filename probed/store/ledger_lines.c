@@ -14,11 +14,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shared/alloc.h"
-#include "shared/text.h"
 
 #define HOURS 26 /* the window is 24 to 25 hours */
 #define OPEN_MAX 16 /* reservations of one account that may still be settled; one is usual */
@@ -351,10 +351,11 @@ void ledger_sum_each(const struct ledger_sum *sum,
             each_hour(sum, a, false, fn, arg);
 }
 
+/* The bytes as they are: both came from a line, and fit. */
 static void copy_names(struct ledger_line *line, const char *platform, const char *model)
 {
-    text_copy(line->platform, sizeof(line->platform), platform, strlen(platform));
-    text_copy(line->model, sizeof(line->model), model, strlen(model));
+    snprintf(line->platform, sizeof(line->platform), "%s", platform);
+    snprintf(line->model, sizeof(line->model), "%s", model);
 }
 
 static void write_bucket(void *arg, const char *platform, const char *model, int64_t hour, int64_t pico, bool tripped)

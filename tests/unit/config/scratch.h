@@ -58,7 +58,10 @@ static inline const char *scratch_write_n(const char *name, const char *text, si
     return path;
 }
 
-static inline const char *scratch_write(const char *name, const char *text) { return scratch_write_n(name, text, strlen(text), 0600); }
+static inline const char *scratch_write(const char *name, const char *text)
+{
+    return scratch_write_n(name, text, strlen(text), 0600);
+}
 
 static inline struct config *scratch_load(const char *path, int *ret_errors)
 {
@@ -78,9 +81,9 @@ static inline struct config *scratch_load_text(const char *text, int *ret_errors
 }
 
 /* What every configuration needs beside what a test is about. */
-#define SCRATCH_POLICY "policies:\n  production: {second: 0.04, money: 0.05}\n"
+#define SCRATCH_POLICY   "policies:\n  production: {second: 0.04, money: 0.05}\n"
 #define SCRATCH_PLATFORM "platforms:\n  p1: {endpoints: 'https://a.example/v1', models: {m1: x}}\n"
-#define SCRATCH_REST "models: {m1: {}}\n" SCRATCH_POLICY SCRATCH_PLATFORM
+#define SCRATCH_REST     "models: {m1: {}}\n" SCRATCH_POLICY SCRATCH_PLATFORM
 
 static inline char *scratch_dump(const struct config *config)
 {

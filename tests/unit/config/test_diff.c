@@ -28,9 +28,9 @@ static void compare(const char *old, const char *new, size_t max)
     config_unref(b);
 }
 
-#define BASE                                                                                                                                 \
-    "models: {m1: {}, m2: {}}\npolicies: {x: {second: 1, money: 1}, y: {second: 1, money: 2}}\nplatforms:\n"                                 \
-    "  p1: {endpoints: [https://a.example, https://b.example], models: {m1: x, m2: {price: {input: 1 USD/1M, output: 2 USD/1M}}}}\n"         \
+#define BASE                                                                                                                               \
+    "models: {m1: {}, m2: {}}\npolicies: {x: {second: 1, money: 1}, y: {second: 1, money: 2}}\nplatforms:\n"                               \
+    "  p1: {endpoints: [https://a.example, https://b.example], models: {m1: x, m2: {price: {input: 1 USD/1M, output: 2 USD/1M}}}}\n"       \
     "  p2: {endpoints: https://c.example, tags: {region: cn}}\n"
 
 static void test_nothing(void **state)
@@ -50,24 +50,23 @@ static void test_sentences(void **state)
             "       models: {m1: z, m3: q}}\n"
             "  p3: {endpoints: https://c.example, models: {m1: x}}\n",
             40);
-    assert_string_equal(told,
-                        "lease: 30s -> 10s\n"
-                        "budget.all: 1 USD/day -> 2 USD/day\n"
-                        "budget.route: unlimited -> 0.1 USD/day\n"
-                        "model m2 removed\n"
-                        "model m3 added\n"
-                        "policy x: second: 1 -> 2\n"
-                        "policy y removed\n"
-                        "policy z added\n"
-                        "platform p1: endpoint 3 added, https://d.example\n"
-                        "platform p1: endpoints in another order\n"
-                        "platform p1: level: chat -> reach\n"
-                        "platform p1: probes.chat.interval: 5m -> 1m\n"
-                        "route p1/m1: upstream: \"x\" -> \"z\"\n"
-                        "route p1/m2 removed\n"
-                        "route p1/m3 added\n"
-                        "platform p2 removed\n"
-                        "platform p3 added, 1 routes\n");
+    assert_string_equal(told, "lease: 30s -> 10s\n"
+                              "budget.all: 1 USD/day -> 2 USD/day\n"
+                              "budget.route: unlimited -> 0.1 USD/day\n"
+                              "model m2 removed\n"
+                              "model m3 added\n"
+                              "policy x: second: 1 -> 2\n"
+                              "policy y removed\n"
+                              "policy z added\n"
+                              "platform p1: endpoint 3 added, https://d.example\n"
+                              "platform p1: endpoints in another order\n"
+                              "platform p1: level: chat -> reach\n"
+                              "platform p1: probes.chat.interval: 5m -> 1m\n"
+                              "route p1/m1: upstream: \"x\" -> \"z\"\n"
+                              "route p1/m2 removed\n"
+                              "route p1/m3 added\n"
+                              "platform p2 removed\n"
+                              "platform p3 added, 1 routes\n");
 }
 
 static void test_price_and_tags(void **state)
@@ -79,7 +78,9 @@ static void test_price_and_tags(void **state)
             "  p2: {endpoints: https://c.example, tags: {region: us}}\n",
             20);
     assert_non_null(strstr(told, "platform p1: endpoint https://b.example removed\n"));
-    assert_non_null(strstr(told, "route p1/m2: price: {input: 1 USD/1M, output: 2 USD/1M, call: 0 USD} -> {input: 3 USD/1M, output: 2 USD/1M, call: 0 USD}\n"));
+    assert_non_null(strstr(
+        told,
+        "route p1/m2: price: {input: 1 USD/1M, output: 2 USD/1M, call: 0 USD} -> {input: 3 USD/1M, output: 2 USD/1M, call: 0 USD}\n"));
     assert_non_null(strstr(told, "platform p2: tags changed\n"));
     assert_int_equal(sentences, 3);
 }

@@ -7,7 +7,8 @@ struct wrong {
 };
 
 #define P(inside) "models: {m1: {}}\n" SCRATCH_POLICY "platforms:\n  p1:\n    endpoints: https://a.example/v1\n    models: {m1: x}\n" inside
-#define ROUTE(inside) "models: {m1: {}}\n" SCRATCH_POLICY "platforms:\n  p1:\n    endpoints: https://a.example/v1\n    models:\n      m1: {" inside "}\n"
+#define ROUTE(inside)                                                                                                                      \
+    "models: {m1: {}}\n" SCRATCH_POLICY "platforms:\n  p1:\n    endpoints: https://a.example/v1\n    models:\n      m1: {" inside "}\n"
 #define POLICY(inside) "models: {m1: {}}\n" SCRATCH_PLATFORM "policies:\n  x: {" inside "}\n"
 
 static const struct wrong wrongs[] = {
@@ -39,7 +40,8 @@ static const struct wrong wrongs[] = {
     {"health: {fall: 6}\n" SCRATCH_REST, "1:9: error: health: fall (6) must not be more than window (5)"},
     {"probes: {chat: {jitter: 0.05}}\n" SCRATCH_REST, "1:25: error: \"0.05\" is no percentage"},
     {"probes: {chat: {jitter: 60%}}\n" SCRATCH_REST, "1:25: error: out of range: 0% to 50%"},
-    {"probes: {chat: {timeouts: {total: 6m}}}\n" SCRATCH_REST, "1:35: error: probes.chat: timeouts.total (6m) must be less than interval (5m)"},
+    {"probes: {chat: {timeouts: {total: 6m}}}\n" SCRATCH_REST,
+     "1:35: error: probes.chat: timeouts.total (6m) must be less than interval (5m)"},
     {"probes: {chat: {interval: 45s}}\n" SCRATCH_REST, "1:27: error: probes.chat: timeouts.total (45s) must be less than interval (45s)"},
     {"probes: {chat: {interval: 1m, fast: 2m}}\n" SCRATCH_REST, "1:37: error: fast (2m) must not be more than interval (1m)"},
     {"probes: {reach: {timeouts: {first: 1s}}}\n" SCRATCH_REST, "1:29: error: unknown key \"first\""},
@@ -114,10 +116,11 @@ static void test_all_at_once(void **state)
     (void)state;
     int errors = 0;
     scratch_write("other.yaml", "platforms:\n  p2: {endpoints: nowhere, levle: chat}\n");
-    assert_null(scratch_load_text("include: other.yaml\nlease: 5\nconcurrency: x\nunknown: 1\nprobes: {chat: {interval: 1}}\n" SCRATCH_REST, &errors));
+    assert_null(scratch_load_text("include: other.yaml\nlease: 5\nconcurrency: x\nunknown: 1\nprobes: {chat: {interval: 1}}\n" SCRATCH_REST,
+                                  &errors));
     assert_int_equal(errors, 6);
-    static const char *const places[] = {"main.yaml:2:8: error", "main.yaml:3:14: error", "main.yaml:4:1: error", "main.yaml:5:27: error",
-                                         "other.yaml:2:19: error", "other.yaml:2:28: error"};
+    static const char *const places[] = {"main.yaml:2:8: error",  "main.yaml:3:14: error",  "main.yaml:4:1: error",
+                                         "main.yaml:5:27: error", "other.yaml:2:19: error", "other.yaml:2:28: error"};
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
         if (!strstr(scratch_messages, places[i]))
             fail_msg("no %s in:\n%s", places[i], scratch_messages);
@@ -135,7 +138,8 @@ static void test_warning(void **state)
 {
     (void)state;
     int errors = -1;
-    struct config *c = scratch_load_text("models: {m1: {}}\n" SCRATCH_PLATFORM "policies:\n  x: {second: 1, money: 1, require: [audio]}\n", &errors);
+    struct config *c =
+        scratch_load_text("models: {m1: {}}\n" SCRATCH_PLATFORM "policies:\n  x: {second: 1, money: 1, require: [audio]}\n", &errors);
     assert_non_null(c);
     assert_int_equal(errors, 0);
     assert_non_null(strstr(scratch_messages, "5:3: warning: policy \"x\" requires \"audio\", which no platform and no model has"));
@@ -163,7 +167,8 @@ static void test_keys_are_not_shown(void **state)
         P("    sk-" KEY ": x\n"),
         P("    ? {a: sk-" KEY "}\n"),
         /* libfyaml shows a window of a long line, which can begin or end in the middle of a key. */
-        P("    probes: {chat: {}, x: 1, y: 1, aaaaaaaaaaaaaaaaaaaaaaaaaaa: 1, b: 1}\n    headers: {X-Api-Key: " KEY ", Xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: "
+        P("    probes: {chat: {}, x: 1, y: 1, aaaaaaaaaaaaaaaaaaaaaaaaaaa: 1, b: 1}\n    headers: {X-Api-Key: " KEY
+          ", Xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: "
           "1, Host: y, bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb: 1, Cookie: " KEY "}\n"),
     };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -185,7 +190,8 @@ static void test_no_keys(void **state)
 {
     (void)state;
     int errors = -1;
-    struct config *c = scratch_load_text(P("    title: task-management and disk-1234567\n    key: {file: /etc/keys/sk-prod, credential: task-sk-1}\n"), &errors);
+    struct config *c = scratch_load_text(
+        P("    title: task-management and disk-1234567\n    key: {file: /etc/keys/sk-prod, credential: task-sk-1}\n"), &errors);
     if (!c)
         fail_msg("%s", scratch_messages);
     assert_string_equal(c->platforms[0].key.file, "/etc/keys/sk-prod");

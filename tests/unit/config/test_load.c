@@ -27,7 +27,8 @@ static void assert_dump_is_stable(const struct config *c)
 static void test_shipped(void **state)
 {
     (void)state;
-    static const char *const platforms[] = {"poloapi", "openrouter", "siliconflow", "dmxapi", "4sapi", "aihubmix", "apiyi", "whatai", "explinks"};
+    static const char *const platforms[] = {"poloapi",  "openrouter", "siliconflow", "dmxapi",  "4sapi",
+                                            "aihubmix", "apiyi",      "whatai",      "explinks"};
     static const char *const policies[] = {"production", "agent",    "high-qps", "multimodal", "enterprise",
                                            "quickstart", "learning", "budget",   "internal"};
     int errors = -1;
@@ -108,19 +109,19 @@ static void test_what_follows(void **state)
     config_unref(c);
 }
 
-static const char whole[] =
-    "currency: CNY\n"
-    "rates: {USD: 7.1 CNY}\n"
-    "budget: {all: 2 USD/day, platform: 3 CNY/day, route: unlimited}\n"
-    "default_policy: second\n"
-    "roles: {admin: {users: [root, 1234], groups: [0]}, key-reader: {groups: 77}}\n"
-    "self_check: [https://one.example/x, 'http://two.example']\n"
-    "socket_mode: 0600\n"
-    "models:\n  m1: {reasoning: true, capabilities: [vision, tools]}\n  \"m 2\": {}\n";
+static const char whole[] = "currency: CNY\n"
+                            "rates: {USD: 7.1 CNY}\n"
+                            "budget: {all: 2 USD/day, platform: 3 CNY/day, route: unlimited}\n"
+                            "default_policy: second\n"
+                            "roles: {admin: {users: [root, 1234], groups: [0]}, key-reader: {groups: 77}}\n"
+                            "self_check: [https://one.example/x, 'http://two.example']\n"
+                            "socket_mode: 0600\n"
+                            "models:\n  m1: {reasoning: true, capabilities: [vision, tools]}\n  \"m 2\": {}\n";
 static const char whole_rest[] =
     "policies:\n"
     "  first: {second: 0.1, money: 0.25, about: 'with: \"quotes\"'}\n"
-    "  second: {failure: 0.05 USD, second: 0.004 USD, latency: p95, require: {region: cn, vision: true}, request: {input: 7, output: 8}, concurrency: 4}\n"
+    "  second: {failure: 0.05 USD, second: 0.004 USD, latency: p95, require: {region: cn, vision: true}, request: {input: 7, output: 8}, "
+    "concurrency: 4}\n"
     "platforms:\n"
     "  p1:\n"
     "    title: 神马 \"x\"\n"
@@ -142,7 +143,8 @@ static const char whole_rest[] =
     "      - {from: '2026-12-24T00:00Z', to: '2026-12-26T00:00Z', reason: 'x, y'}\n"
     "    probes: {chat: {interval: 90s, fast: 10s, timeouts: {total: 30s}}}\n"
     "    models:\n"
-    "      m1: {upstream: 'a/b:free', dialect: anthropic, level: reach, price: {input: 0.00000123 USD/1M, output: 2 USD/1M, call: 0.01 USD},\n"
+    "      m1: {upstream: 'a/b:free', dialect: anthropic, level: reach, price: {input: 0.00000123 USD/1M, output: 2 USD/1M, call: 0.01 "
+    "USD},\n"
     "           reasoning: false, max_tokens: 32, max_probe_cost: 0.001 USD, capabilities: {audio: true}}\n";
 
 static void test_everything(void **state)

@@ -62,7 +62,8 @@ static void test_modes(void **state)
     static const struct {
         mode_t mode;
         bool good;
-    } modes[] = {{0400, true}, {0600, true}, {0640, true}, {0604, false}, {0644, false}, {0660, false}, {0620, false}, {0602, false}, {0601, false}};
+    } modes[] = {{0400, true},  {0600, true},  {0640, true},  {0604, false}, {0644, false},
+                 {0660, false}, {0620, false}, {0602, false}, {0601, false}};
     setenv(VARIABLE, "abcdef-env", 1); /* never fallen back to when the file is there and not safe */
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
         scratch_write_n("key", "abcdef\n", 7, modes[i].mode);
@@ -151,10 +152,8 @@ static void test_describe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_order, begin, scratch_end),
-        cmocka_unit_test_setup_teardown(test_modes, begin, scratch_end),
-        cmocka_unit_test_setup_teardown(test_content, begin, scratch_end),
-        cmocka_unit_test_setup_teardown(test_equal, begin, scratch_end),
+        cmocka_unit_test_setup_teardown(test_order, begin, scratch_end),    cmocka_unit_test_setup_teardown(test_modes, begin, scratch_end),
+        cmocka_unit_test_setup_teardown(test_content, begin, scratch_end),  cmocka_unit_test_setup_teardown(test_equal, begin, scratch_end),
         cmocka_unit_test_setup_teardown(test_describe, begin, scratch_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
