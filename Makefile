@@ -132,6 +132,15 @@ $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(call libs,ro
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_probed)
 
+# The same drivers with libFuzzer itself (clang); tests/fuzz/fuzz builds and runs them.
+LIBFUZZER_BIN := $(patsubst tests/fuzz/%.c,$(B)/libfuzzer/%,$(FUZZ_SRC))
+$(B)/libfuzzer/%: $(B)/obj/tests/fuzz/%.o $(call libs,routectl $(below_daemon))
+	@echo "  LINK    $@"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_probed)
+.PHONY: fuzz-programs
+fuzz-programs: $(LIBFUZZER_BIN)
+
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call libs,$(below_daemon))

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "probed/daemon_parts.h"
+#include "shared/alloc.h"
 
 static double units(int64_t pico) { return (double)pico / (double)PICO_PER_UNIT; }
 
@@ -47,29 +48,34 @@ static void add_loop(cJSON *json, struct daemon *d)
     json_add_msec(l, "lag_ms_max", stats.lag_worst);
 }
 
-/* States are the same in every policy's table: counted in the default one, models times their routes. */
-static void count_states(const struct daemon *d, const char *platform, int counts[ROUTE_STATE_COUNT])
+/* States are the same in every policy's table. One pass over the ranker's routes for all platforms and the total. */
+struct counts {
+    int state[ROUTE_STATE_COUNT];
+};
+
+static struct counts *count_states(const struct daemon *d, struct counts *total)
 {
-    const struct table_policy *policy = table_find_policy(d->table, NULL);
-    memset(counts, 0, ROUTE_STATE_COUNT * sizeof counts[0]);
-    for (size_t i = 0; policy && i < policy->len; i++)
-        for (size_t j = 0; j < policy->rankings[i]->len; j++) {
-            const struct table_row *row = &policy->rankings[i]->rows[j];
-            if (!platform || strcmp(row->facts->platform, platform) == 0)
-                counts[row->state]++;
+    const struct world *w = d->world;
+    struct counts *platforms = alloc_zero(w->config->platforms_len, sizeof *platforms);
+    *total = (struct counts){{0}};
+    for (size_t i = 0; i < w->config->platforms_len; i++)
+        for (size_t j = 0; j < w->config->platforms[i].routes_len; j++) {
+            enum route_state state = ranker_state(w->ranker, w->route_id[i][j]);
+            platforms[i].state[state]++;
+            total->state[state]++;
         }
+    return platforms;
 }
 
-static void add_routes(cJSON *json, struct daemon *d)
+static void add_routes(cJSON *json, const struct counts *counts)
 {
-    int counts[ROUTE_STATE_COUNT], total = 0;
-    count_states(d, NULL, counts);
+    int total = 0;
     cJSON *r = json_add_object(json, "routes");
     for (int s = 0; s < ROUTE_STATE_COUNT; s++)
-        total += counts[s];
+        total += counts->state[s];
     json_add_int(r, "total", total);
     for (int s = 0; s < ROUTE_STATE_COUNT; s++)
-        json_add_int(r, route_state_name((enum route_state)s), counts[s]);
+        json_add_int(r, route_state_name((enum route_state)s), counts->state[s]);
 }
 
 static void add_endpoint(cJSON *array, const struct prober_endpoint_report *e, usec_t wall_offset)
@@ -93,14 +99,12 @@ static void add_tags(cJSON *json, const struct tag *tags, size_t len)
         json_add_string(t, tags[i].name, tags[i].value);
 }
 
-static void add_platform(cJSON *array, struct daemon *d, size_t index)
+static void add_platform(cJSON *array, struct daemon *d, size_t index, const struct counts *counts)
 {
     const struct config_platform *c = &d->world->config->platforms[index];
     struct prober_platform_report report;
-    int counts[ROUTE_STATE_COUNT];
     char key[200] = "none";
     prober_report_platform(d->world->prober, index, &report);
-    count_states(d, c->name, counts);
     if (c->key_required || report.has_key)
         secret_describe(&c->key, key, sizeof key);
 
@@ -116,7 +120,7 @@ static void add_platform(cJSON *array, struct daemon *d, size_t index)
     for (size_t i = 0; i < report.endpoints_len; i++)
         add_endpoint(endpoints, &report.endpoints[i], daemon_wall_offset(d));
     json_add_int(p, "routes", (int64_t)c->routes_len);
-    json_add_int(p, "up", counts[ROUTE_UP] + counts[ROUTE_DEGRADED]);
+    json_add_int(p, "up", counts->state[ROUTE_UP] + counts->state[ROUTE_DEGRADED]);
     const struct config_window *window = config_platform_maintenance(c, loop_wall(d->loop));
     json_add_string(p, "maintenance", window ? (window->reason ? window->reason : "planned maintenance") : NULL);
     add_tags(p, c->tags, c->tags_len);
@@ -162,13 +166,15 @@ cJSON *status_to_json(struct daemon *d)
     json_add_string(json, "default_policy", config->policies_len ? config->policies[0].name : NULL);
     json_add_string(json, "currency", config->currency);
     add_config(json, d);
-    add_routes(json, d);
+    struct counts total;
+    CLEANUP(alloc_freep) struct counts *counts = count_states(d, &total);
+    add_routes(json, &total);
     add_budget(json, d);
     add_probes(json, d);
     add_loop(json, d);
     cJSON *platforms = json_add_array(json, "platforms");
     for (size_t i = 0; i < config->platforms_len; i++)
-        add_platform(platforms, d, i);
+        add_platform(platforms, d, i, &counts[i]);
     cJSON *policies = json_add_array(json, "policies");
     for (size_t i = 0; i < config->policies_len; i++) {
         cJSON *p = json_add_object(policies, NULL);

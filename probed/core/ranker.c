@@ -305,6 +305,11 @@ size_t ranker_routes(const struct ranker *r)
     return r->routes_len;
 }
 
+enum route_state ranker_state(const struct ranker *r, int route)
+{
+    return r->routes[route]->state;
+}
+
 const struct table_facts *ranker_facts(const struct ranker *r, int route)
 {
     return route >= 0 && (size_t)route < r->routes_len ? r->routes[route]->facts : NULL;

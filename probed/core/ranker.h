@@ -54,6 +54,7 @@ int ranker_add_platform(struct ranker *r, const char *name, const char *title, c
 int ranker_add_route(struct ranker *r, const struct ranker_route_setup *setup);
 size_t ranker_routes(const struct ranker *r);
 int ranker_find(const struct ranker *r, const char *platform, const char *model); /* -1 = none */
+enum route_state ranker_state(const struct ranker *r, int route); /* as of the last refresh */
 const struct table_facts *ranker_facts(const struct ranker *r, int route);
 
 /* Takes over statistics, health, caps, incumbents, evidence, slots and the clock of the same-named routes, policies and models of `old`

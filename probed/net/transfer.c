@@ -152,11 +152,13 @@ static size_t on_body(char *ret, size_t size, size_t count, void *arg)
     return n;
 }
 
-/* Only ever called to send the body again. */
+/* Called to send the body again; or, in the request after one that was refused here, by libcurl's memory of that: then nothing of this body has been
+ * taken yet, and it is where libcurl wants it. */
 static int on_rewind(void *arg, curl_off_t offset, int origin)
 {
-    (void)offset, (void)origin;
     struct transfer *x = arg;
+    if (x->body_off == 0 && offset == 0 && origin == SEEK_SET)
+        return CURL_SEEKFUNC_OK;
     x->died = true;
     return CURL_SEEKFUNC_FAIL;
 }

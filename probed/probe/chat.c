@@ -12,7 +12,7 @@
  *     text or reasoning, and an end told           OK: finish_reason, [DONE] or message_stop, whatever becomes of the connection then
  *     an end told, and no text                     "length": OK if usage shows that reasoning took it all (THINKING_ONLY), UNFINISHED if it
  * shows other tokens; "content_filter": MODERATED; else EMPTY our own timer                                TIMEOUT before the first token,
- * STALLED after it the transport failed                         http's kind, at stage FIRST or STREAM once a status was there the stream
+ * STALLED after it the transport failed                         http's kind, at stage FIRST or STREAM once the head was there the stream
  * ended without saying so           TRUNCATED; MALFORMED if no event was of the dialect's shape; NOT_API for a page; EMPTY for nothing
  *
  * Times count from the request being sent. The first token is the first delta with text, content or reasoning: comments, role-only and
@@ -195,9 +195,15 @@ static struct outcome judge_empty(const struct chat_reading *r, int status)
     return outcome_make(STAGE_FIRST, OUTCOME_EMPTY, status);
 }
 
+/* A status line alone is no answer's head: what ends within the head ends at stage HEADERS. */
+static bool has_head(const struct http_result *result)
+{
+    return result->status > 0 && result->stage != STAGE_HEADERS;
+}
+
 static struct outcome judge_transport(const struct chat_reading *r, const struct http_result *result)
 {
-    enum stage stage = result->status > 0 ? reading_stage(r) : result->stage;
+    enum stage stage = has_head(result) ? reading_stage(r) : result->stage;
     if (r->overflow)
         return outcome_make(stage, OUTCOME_TOO_LARGE, result->status);
     return outcome_make(stage, result->kind, result->status);
@@ -220,7 +226,7 @@ static struct outcome judge(struct chat_reading *r, const struct http_result *re
     if (timeout_stage == STAGE_STREAM)
         return outcome_make(STAGE_STREAM, OUTCOME_STALLED, result->status);
     if (timeout_stage != STAGE_COUNT)
-        return outcome_make(result->status > 0 ? STAGE_FIRST : STAGE_HEADERS, OUTCOME_TIMEOUT, result->status);
+        return outcome_make(has_head(result) ? STAGE_FIRST : STAGE_HEADERS, OUTCOME_TIMEOUT, result->status);
     if (result->kind != OUTCOME_OK)
         return judge_transport(r, result);
     if (r->form == FORM_STREAM && r->sse.events == 0 && r->sse.comments == 0) {

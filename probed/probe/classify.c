@@ -265,7 +265,9 @@ static struct outcome judge(const struct evidence *e, enum stage stage, int stat
 {
     enum outcome_kind kind = kind_of_evidence(e, status);
     bool ours = kind == OUTCOME_AUTH || kind == OUTCOME_FORBIDDEN || kind == OUTCOME_NO_CREDIT || kind == OUTCOME_RATE_LIMITED;
-    if (ours && (e->upstream || is_passed_on(e)))
+    /* A relay that refuses our key does so by 401 or 403; its upstream's refusal of its own key comes as a failure of a gateway. */
+    bool gateway = kind == OUTCOME_AUTH && status >= 500;
+    if (ours && (gateway || e->upstream || is_passed_on(e)))
         kind = OUTCOME_UPSTREAM_FULL;
     bool vague = kind == OUTCOME_SERVER_ERROR || kind == OUTCOME_HTTP_ERROR || kind == OUTCOME_TIMEOUT || kind == OUTCOME_REDIRECT;
     if (vague && status >= 200 && status < 300)

@@ -112,6 +112,7 @@ static const struct word phrases[] = {
     {"balance not enough", OUTCOME_NO_CREDIT},
     {"not enough balance", OUTCOME_NO_CREDIT},
     {"balance*exhausted", OUTCOME_NO_CREDIT},         /* APIYI */
+    {"specified api usage limits", OUTCOME_NO_CREDIT}, /* Anthropic: the spending limit that was set */
     {"credit balance is too low", OUTCOME_NO_CREDIT}, /* Anthropic, under invalid_request_error */
     {"insufficient credit", OUTCOME_NO_CREDIT},       /* OpenRouter 402 */
     {"requires more credits", OUTCOME_NO_CREDIT},     /* OpenRouter 402 */
@@ -206,6 +207,8 @@ static const struct word phrases[] = {
     {"sensitive words", OUTCOME_MODERATED},
     {"content management policy", OUTCOME_MODERATED}, /* Azure */
     {"content policy", OUTCOME_MODERATED},
+    {"content filter", OUTCOME_MODERATED},      /* Anthropic: "Output blocked by content filtering policy" */
+    {"sensitive content", OUTCOME_MODERATED},   /* SiliconFlow 451 */
     {"requires moderation", OUTCOME_MODERATED}, /* OpenRouter 403 */
     {"input was flagged", OUTCOME_MODERATED},
     {"inappropriate content", OUTCOME_MODERATED},

@@ -97,6 +97,7 @@ class Probed:
         self.args = list(args)
         self.prefix = list(prefix)
         self.process = None
+        self.quiet = False  # no line for each probe
         for name, text in (files or {}).items():
             self.write(name, text)
         self.write("probed.yaml", config)
@@ -112,7 +113,8 @@ class Probed:
         return path
 
     def start(self, ready=True):
-        command = self.prefix + [os.path.join(BUILD, "probed"), "-d", "-c", self.config_file, "-s", self.socket, "-S", self.state_dir]
+        debug = [] if self.quiet else ["-d"]
+        command = self.prefix + [os.path.join(BUILD, "probed"), *debug, "-c", self.config_file, "-s", self.socket, "-S", self.state_dir]
         if os.environ.get("PROBED_VALGRIND"):
             command = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite"] + command
         with open(self.log_file, "ab") as log:

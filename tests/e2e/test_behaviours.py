@@ -1,7 +1,7 @@
 """Each behaviour of a relay, and what probed makes of it: outcome, stage, fault, the route's state, and what becomes of its rank.
 
 One daemon probes them all at once. A model a case: its route on the platform that misbehaves stands against "good", a relay that answers everything
-correctly and 150 ms late. So a route that works is first by its speed, and one that does not has no slots, by the end of a second or two:
+correctly and 300 ms late. So a route that works is first by its speed, and one that does not has no slots, by the end of a second or two:
 
     FIRST    the case's route is first and up: nothing is wrong, and nothing may be held against it
     BEHIND   it works and may have slots, but "good" is first
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not os.access(program(), os.X_OK) or not os.acce
 SLOW = bool(os.environ.get("PROBED_VALGRIND")) or "san" in BUILD
 PRICE = {"input": "0.10 USD/1M", "output": "0.40 USD/1M"}
 QUICK = {"first_token": 2, "gap": 1}
-GOOD = {"first_token": 150, "gap": 1}
+GOOD = {"first_token": 300, "gap": 1}
 LATE = 2.0
 FIRST, BEHIND, OUT = "first", "behind", "out"
 
@@ -152,10 +152,10 @@ ANSWERS = [
     ok("usage-zero", {"usage": "zero"}, flags=["usage_impossible"]),
     ok("cumulative", {"cumulative": True, "text": "one two three four", "answer": "fixed"}, flags=["cumulative"]),
     ok("cumulative-right", {"cumulative": True, "token_chars": 1}, flags=["cumulative", "challenge_passed"]),
-    # 20 tokens, 20 ms apart, handed over at once: no first token in 2 ms, and no speed.
-    ok("one-burst", {"burst": True, "tokens": 20, "gap": 20}, BEHIND, flags=["one_burst"]),
-    ok("plain-json", {"plain": True, "tokens": 20, "gap": 20}, BEHIND, flags=["one_burst"]),
-    ok("slow-but-whole", {"first_token": 500}, BEHIND, flags=["!one_burst"]),
+    # 20 tokens, 30 ms apart, handed over at once: no first token in 2 ms, and no speed.
+    ok("one-burst", {"burst": True, "tokens": 20, "gap": 30}, BEHIND, flags=["one_burst"]),
+    ok("plain-json", {"plain": True, "tokens": 20, "gap": 30}, BEHIND, flags=["one_burst"]),
+    ok("slow-but-whole", {"first_token": 600}, BEHIND, flags=["!one_burst"]),
     ok("wrong-model", {"model_echo": "gpt-3.5-turbo"}, flags=["model_differs"], detail="gpt-3.5-turbo"),
     ok("wrong-answer", {"answer": "wrong"}, flags=["challenge_failed"]),
     ok("echo", {"answer": "echo"}, flags=["!challenge_passed"]),
@@ -187,8 +187,8 @@ MESSAGES = [
     ok("empty-deltas", {"empty_deltas": 3}),
     ok("thinking", {"reasoning": 3}, reasoning=True),
     ok("crlf", {"crlf": True, "bom": True}),
-    ok("plain-json", {"plain": True, "tokens": 20, "gap": 20}, BEHIND, flags=["one_burst"]),
-    ok("one-burst", {"burst": True, "tokens": 20, "gap": 20}, BEHIND, flags=["one_burst"]),
+    ok("plain-json", {"plain": True, "tokens": 20, "gap": 30}, BEHIND, flags=["one_burst"]),
+    ok("one-burst", {"burst": True, "tokens": 20, "gap": 30}, BEHIND, flags=["one_burst"]),
     ok("wrong-model", {"model_echo": "claude-2"}, flags=["model_differs"]),
     down("empty", {"fault": "empty"}, "empty", "first", status=200),
     down("no-first-token", {"fault": "no_first_token"}, "timeout", "first", status=200),
@@ -213,14 +213,14 @@ STATUSES = [
     unusable("401", {"status": 401}, "auth", status=401),
     unusable("402", {"status": 402}, "no_credit", status=402),
     unusable("403", {"status": 403}, "forbidden", status=403),
-    down("404", {"status": 404}, "http_error", "headers", status=404),
+    ours("404", {"status": 404}, "bad_request", status=404),
     limited("429", {"status": 429}),
     limited("429-nothing", {"error": "rate_limited", "body": "empty"}),
     limited("429-page", {"error": "rate_limited", "body": "html"}),
     limited("429-text", {"error": "rate_limited", "body": "text"}),
     limited("429-wait", {"error": "rate_limited", "retry_after": 60}),
     limited("429-wait-date", {"error": "rate_limited", "retry_after": 60, "retry_after_date": True}),
-    *[down(f"{s}", {"status": s}, "server_error", "headers", status=s) for s in (500, 502, 503, 504, 520, 524)],
+    *[down(f"{s}", {"status": s}, ("server_error", "timeout"), "headers", status=s) for s in (500, 502, 503, 504, 520, 524)],
     down("529", {"status": 529}, ("upstream_full", "server_error"), "headers", status=529),
     *[down(f"{s}-page", {"error": "server", "status": s, "body": "html"}, "server_error", "headers", status=s) for s in (500, 502, 504)],
     down("503-nothing", {"error": "unavailable", "body": "empty"}, "server_error", "headers", status=503),
@@ -253,13 +253,15 @@ ERRORS = [
     down("upstream_full", {"error": "upstream_full"}, "upstream_full", "headers"),
     down("server", {"error": "server"}, "server_error", "headers"),
     down("bad_gateway", {"error": "bad_gateway"}, ("server_error", "upstream_full"), "headers"),
-    down("unavailable", {"error": "unavailable"}, ("server_error", "upstream_full"), "headers"),
+    # new-api says of it that there is no channel for the model.
+    Case("unavailable", {"error": "unavailable"}, ("server_error", "upstream_full", "model_missing"), "headers", "relay", ("down", "missing"), OUT),
     down("gateway_timeout", {"error": "gateway_timeout"}, ("server_error", "upstream_full", "timeout"), "headers"),
     down("edge_timeout", {"error": "edge_timeout"}, ("server_error", "timeout"), "headers", status=524),
     # Theirs, although it reads like ours: the relay's own key, or its own price list.
     down("upstream_key", {"error": "upstream_key"}, ("upstream_full", "server_error"), "headers"),
     down("no_price", {"error": "no_price"}, ("server_error", "upstream_full"), "headers"),
 ]
+OWN_WORDS = {"upstream_key": ("openai", "openrouter", "siliconflow", "newapi", "oneapi", "anthropic")}  # the others have none for it
 GROUPS = {"answers": ANSWERS, "statuses": STATUSES, "messages": MESSAGES}
 
 
@@ -270,7 +272,7 @@ def model_of(group, case):
 class World:
     def __init__(self, sim, daemon):
         self.sim, self.daemon = sim, daemon
-        self.settles_by = time.monotonic() + DEADLINE  # all of it at once: later tests find what they wait for
+        self.settles_by = time.monotonic() + 2 * DEADLINE  # all of it at once: later tests find what they wait for
 
     def settled(self, platform_name, model, case):
         """Waits for state and rank, and checks every chat."""
@@ -418,8 +420,7 @@ def test_answer(world, group, case):
     world.settled(group, model_of(group, case), case)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("case", [pytest.param(c, id=c.name) for c in ERRORS])
+@pytest.mark.parametrize("family,case", [pytest.param(f, c, id=f"{f}-{c.name}") for f in FAMILIES for c in ERRORS if f in OWN_WORDS.get(c.name, FAMILIES)])
 def test_error_of_a_family(world, family, case):
     world.settled("f-" + family, model_of("errors", case), case)
 
@@ -433,19 +434,19 @@ def test_availability_counts_only_the_relays_faults(world):
 
 
 def test_a_burst_is_no_first_token(world):
-    """Its tokens were 20 ms apart at the relay: what its reader waited for is the whole, and there is no speed."""
+    """Its tokens were 30 ms apart at the relay: what its reader waited for is the whole, and there is no speed."""
     for group in ("answers", "messages"):
         for name in ("one-burst", "plain-json"):
             for o in chats(world.daemon, group, f"{group}.{name}"):
-                assert o["ttft_ms"] > 300 and o["tokens_per_s"] is None, o
+                assert o["ttft_ms"] > 500 and o["tokens_per_s"] is None, (group, name, o)
 
 
 def test_retry_after_is_honoured(world):
     for name in ("429-wait", "429-wait-date"):
         model = f"statuses.{name}"
-        e = world.daemon.wait(lambda model=model: next(e for e in [world.daemon.explain("statuses", model)] if e["state"] == "limited"))
+        e = world.daemon.wait(lambda model=model: state_is(world.daemon, "statuses", model, "limited"))
         assert e["next_probe_at"] - e["last"][0]["at"] > 55, e
-        assert len([r for r in world.sim.log("statuses", kind="chat", last=100000) if r["model"] == model]) == 1
+        assert len(e["last"]) == 1, e["last"]
 
 
 def test_dishonesty_costs_where_a_policy_asks_for_it(world):
@@ -457,10 +458,9 @@ def test_dishonesty_costs_where_a_policy_asks_for_it(world):
 
 
 def test_no_request_was_ever_sent_twice(world):
-    requests = world.sim.log(kind="chat", last=1000000)
-    assert len(requests) > 500
-    assert [r for r in requests if r["seen"] > 1] == []
-    assert world.sim.log(kind="chat", last=1000000, duplicates=True) == []
+    total = world.sim.stats()["total"]
+    assert total["chats"] > 500 and total["duplicates"] == 0, total
+    assert world.sim.log(kind="chat", last=1000, duplicates=True) == []
 
 
 # --- what changes ------------------------------------------------------------------------------------------------------------
@@ -499,8 +499,7 @@ def test_a_relay_that_changes():
 
             sim.reset("turns")
             sim.set("turns", **QUICK)
-            d.wait(lambda: state_is(d, "turns", "m", "degraded") or True)
-            back = d.wait(lambda: next(r for r in d.routes("m") if r["platform"] == "turns" and r["slots"] > 0), what="it has slots again")
+            back = d.wait(lambda: [r for r in d.routes("m") if r["platform"] == "turns" and r["slots"] > 0], what="it has slots again")[0]
             assert back["slots"] <= 128, "probation: it does not come back with all of them"
 
             sim.set("turns", error="no_credit")
@@ -564,11 +563,11 @@ def test_a_post_on_a_dying_connection_is_not_repeated():
                 d.wait(lambda name=name: d.first("m") == "good" and d.row("m", name)["slots"] == 0)
                 requests = sim.log(name, kind="chat")
                 assert all(r["seen"] == 1 for r in requests), requests
-                # Every second request, and each on a connection that had served one before.
-                assert all(r["nth"] == 2 for r in requests if r["how"].startswith("reused"))
+                # Each died on a connection that had served one before (a chat or a list of models).
+                assert all(r["nth"] > 1 for r in requests if r["how"].startswith("reused")), requests
                 seen = chats(d, name, "m")
                 assert {o["outcome"] for o in seen} == {"ok", "reset"}, seen
-                assert all((o["fault"], o["status"]) == ("relay", None) and o["stage"] in ("send", "headers") for o in seen if o["outcome"] == "reset"), seen
+                assert all((o["fault"], o["status"]) == ("relay", None) and o["stage"] == "headers" for o in seen if o["outcome"] == "reset"), seen
             assert sim.log(kind="chat", last=100000, duplicates=True) == []
 
 
@@ -605,8 +604,7 @@ def test_http2():
                 w.settled("behind", case.name, case)
             # Connections that die between and under requests: a proxy that goes and comes back.
             proxy.stop()
-            d.wait(lambda: state_is(d, "behind", "h2-good", "down"), what="the proxy is away")
-            assert chats(d, "behind", "h2-good")[0]["outcome"] in ("refused", "reset")
+            d.wait(lambda: state_is(d, "behind", "h2-good", "down")["last"][0]["outcome"] == "refused", what="the proxy is away")
             proxy.start()
             d.wait(lambda: d.explain("behind", "h2-good")["state"] in ("up", "degraded"), what="the proxy is back")
             posts = [line for line in proxy.log() if line[2] == "POST"]

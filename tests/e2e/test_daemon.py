@@ -492,7 +492,7 @@ def test_breaker(sim):
     with Probed(config({"a": a, "b": platform(sim.url("b"))})) as d:
         up(d, "a")
         d.wait(lambda: len(chats(d, "a", "m")) >= 2)
-        sim.set("a", tokens=1500, gap=0, token_chars=1, burst=True)
+        sim.set("a", tokens=300, gap=0, burst=True)
         d.wait(lambda: "no more paid probes there until `routectl enable a/m`" in d.log(), what="the breaker trips")
         e = d.wait(lambda: (lambda x: x if x["level"] != "chat" else None)(d.explain("a", "m")))
         assert e["level_why"], e
@@ -568,7 +568,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def test_pick_follows_the_weights(sim):
-    with Probed(two(sim, probes=probes(chat_interval=60000, chat_fast=30000), health={"samples": 1, "rise": 1}, pick_keys=True)) as d:
+    with Probed(two(sim, probes=probes(chat_interval=60000, chat_fast=1500), health={"samples": 1, "rise": 1}, pick_keys=True)) as d:
         up(d, "a", "b")
         d.wait(lambda: all(r["slots"] > 0 for r in d.routes("m")))
         count, total = {"a": 0, "b": 0}, 2000
@@ -602,7 +602,7 @@ def test_pick_follows_the_weights(sim):
 
 
 def test_etag(sim):
-    quiet = probes(chat_interval=60000, chat_fast=30000, reach=20000)
+    quiet = probes(chat_interval=60000, chat_fast=1500, reach=20000)
     with Probed(two(sim, probes=quiet)) as d:
         sim.wait("a", kind="chat")
         target = "/v1/routes?model=m"
@@ -655,7 +655,7 @@ class Watch:
 
 
 def test_watch_tells_of_changes_and_renewals(sim):
-    quiet = probes(chat_interval=60000, chat_fast=30000, reach=20000)
+    quiet = probes(chat_interval=60000, chat_fast=1500, reach=20000)
     with Probed(two(sim, probes=quiet, lease="1s")) as d:
         d.wait(lambda: all(samples(d, n) > 0 for n in "ab"))
         w = Watch(d, "/v1/watch?model=m")

@@ -51,7 +51,7 @@ def config(platforms, **more):
         "budget": {"all": "100 USD/day", "platform": "100 USD/day", "route": "100 USD/day"},
         "health": {"samples": 3},
         "policies": {
-            "quick": {"latency": "mean", "second": 1, "money": 0.01},
+            "quick": {"latency": "mean", "second": 3, "money": 0.01},
             "honest": {"latency": "mean", "second": 0.001, "money": 0.01, "honesty": 1},
         },
         "probes": probes(),

@@ -45,7 +45,7 @@ static int in_own_run(int (*fn)(void))
 {
     pid_t pid = fork();
     if (pid == 0) {
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("none", "/run", "tmpfs", 0, NULL) < 0 ||
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") < 0 || mount("none", "/run", "tmpfs", 0, "") < 0 ||
             mkdir("/run/systemd", 0755) < 0 || mkdir("/run/systemd/journal", 0755) < 0)
             _exit(77);
         alarm(30);

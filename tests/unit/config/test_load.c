@@ -10,6 +10,37 @@ static struct config *load_good(const char *text)
     return c;
 }
 
+/* The numbers themselves: two dumps could be equally wrong. */
+static void assert_same_numbers(const struct config *a, const struct config *b)
+{
+    assert_memory_equal(&a->budget, &b->budget, sizeof a->budget);
+    assert_memory_equal(&a->health, &b->health, sizeof a->health);
+    assert_int_equal(a->lease, b->lease);
+    assert_int_equal(a->max_body, b->max_body);
+    assert_int_equal(a->socket_mode, b->socket_mode);
+    assert_int_equal(a->policies_len, b->policies_len);
+    for (size_t i = 0; i < a->policies_len; i++) {
+        const struct policy *p = &a->policies[i], *q = &b->policies[i];
+        assert_true(p->second == q->second && p->money == q->money && p->failure_pico == q->failure_pico);
+        assert_true(p->stability == q->stability && p->capacity == q->capacity && p->honesty == q->honesty);
+        assert_true(p->latency == q->latency && p->input_tokens == q->input_tokens && p->output_tokens == q->output_tokens);
+    }
+    assert_int_equal(a->platforms_len, b->platforms_len);
+    for (size_t i = 0; i < a->platforms_len; i++) {
+        const struct config_platform *p = &a->platforms[i], *q = &b->platforms[i];
+        assert_memory_equal(p->probes, q->probes, sizeof p->probes);
+        assert_true(p->budget == q->budget && p->level == q->level && p->key_required == q->key_required && p->key_bearer == q->key_bearer);
+        assert_int_equal(p->windows_len, q->windows_len);
+        for (size_t j = 0; j < p->windows_len; j++)
+            assert_true(p->windows[j].from == q->windows[j].from && p->windows[j].to == q->windows[j].to);
+        assert_int_equal(p->routes_len, q->routes_len);
+        for (size_t j = 0; j < p->routes_len; j++) {
+            assert_memory_equal(&p->routes[j].price, &q->routes[j].price, sizeof p->routes[j].price);
+            assert_int_equal(p->routes[j].max_probe_cost, q->routes[j].max_probe_cost);
+        }
+    }
+}
+
 static void assert_dump_is_stable(const struct config *c)
 {
     char *once = scratch_dump(c);
@@ -19,6 +50,7 @@ static void assert_dump_is_stable(const struct config *c)
         fail_msg("the dump does not load:\n%s\n%s", scratch_messages, once);
     char *twice = scratch_dump(again);
     assert_string_equal(once, twice);
+    assert_same_numbers(c, again);
     free(once);
     free(twice);
     config_unref(again);

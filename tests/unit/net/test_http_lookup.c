@@ -125,8 +125,8 @@ static void test_a_hanging_resolver_does_not_stop_the_loop(void **state)
     const struct http_result *r = world_ask(&w, &request);
     usec_t took = test_clock() - began;
     assert_outcome(r, STAGE_DNS, OUTCOME_TIMEOUT);
-    assert_in_range(took, 150 * MSEC, 1500 * MSEC);
-    assert_true(loop_stats(w.loop).worst < 1000 * MSEC); /* it would hang for 20 s */
+    assert_in_range(took, 150 * MSEC, PEER_SLOW);
+    assert_true(loop_stats(w.loop).worst < 1000 * MSEC); /* it would hang for a minute */
     assert_int_equal(atomic_load(&hanging), 1);
     assert_int_equal(http_stats(w.http).resolving, 1); /* its thread still counts */
     /* The same by http_cancel, by http_target_free, and at the end of all. */
@@ -140,7 +140,7 @@ static void test_a_hanging_resolver_does_not_stop_the_loop(void **state)
     began = test_clock();
     w.target = http_target_free(w.target);
     world_close(&w);
-    assert_true(test_clock() - began < 1500 * MSEC);
+    assert_true(test_clock() - began < PEER_SLOW);
 }
 
 struct crowd {
@@ -226,7 +226,7 @@ static void test_waiting_is_not_counted(void **state)
     world_open_with(&w, &(struct http_setup){.connections = 100, .dns_concurrency = 2});
     struct crowd crowd = {.w = &w};
     usec_t began = loop_now_fresh(w.loop);
-    crowd_start(&crowd, peer_url(p, "relay.slow"), 10, 10 * USEC_PER_SEC, 20 * USEC_PER_SEC);
+    crowd_start(&crowd, peer_url(p, "relay.slow"), 10, 20 * USEC_PER_SEC, 40 * USEC_PER_SEC);
     other_start(&crowd, peer_url(p, "relay.slow")); /* the 11th in line */
     world_run(&w);
     assert_int_equal(w.done, 1);
@@ -257,7 +257,7 @@ static void test_a_kept_connection_that_is_gone_waits_in_line(void **state)
     assert_outcome(world_get(&w, peer_url(p, "relay.test")), STAGE_DONE, OUTCOME_OK);
     test_await(&p->ended, 1);
     struct crowd crowd = {.w = &w};
-    crowd_start(&crowd, peer_url(p, "relay.slow"), 1, 5 * USEC_PER_SEC, 5 * USEC_PER_SEC); /* takes the only slot */
+    crowd_start(&crowd, peer_url(p, "relay.slow"), 1, 20 * USEC_PER_SEC, 20 * USEC_PER_SEC); /* takes the only slot */
     struct http_request request = world_request(&w, peer_url(p, "relay.test"));
     request.on_data = NULL;
     request.on_done = other_done;

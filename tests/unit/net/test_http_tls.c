@@ -409,9 +409,9 @@ static void test_http2(void **state)
     }
     two_at_once(&w, url);
     /* nghttpx dies under a request on the kept connection: a reset, and nothing is tried again. */
-    request.headers_timeout = request.total_timeout = 15 * USEC_PER_SEC;
     int before = atomic_load(&back->requests);
     kill(pid, SIGSTOP);
+    assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid); /* all of its threads */
     assert_int_equal(http_start(w.target, &request, NULL), 0);
     struct loop_timer *killer = loop_timer_new(w.loop, "killer", world_overdue, &w);
     loop_timer_set(killer, loop_now_fresh(w.loop) + 50 * MSEC);
