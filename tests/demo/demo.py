@@ -298,11 +298,13 @@ class Demo:
         left = lambda row, before: row["weight"] == 0 or (row["state"] != before["state"] and row["rank"] > 1)  # noqa: E731
         lower = lambda row, before: row["rank"] > 1 or row["weight"] < before["weight"] * 0.7  # noqa: E731
 
+        slower = lambda row, before: (row["ttft_ms"] or 0) > 700 and lower(row, before)  # noqa: E731
+
         p = self.first()
         self.incident(f"outage: {p} refuses connections", p, left, 0.8 * step, self.told, fault="refuse")
         out = p
         p = self.first()
-        self.incident(f"slow spell: {p} needs 1.1 s to its first token", p, lower, 2.2 * step, self.told, first_token={"lognormal": [1100, 0.03]})
+        self.incident(f"slow spell: {p} needs 1.1 s to its first token", p, slower, 2.2 * step, self.told, first_token={"lognormal": [1100, 0.03]})
         self.restore(p)
         p = self.first()
         self.incident(f"burst of 429s: {p} says too many requests", p, lower, 0.7 * step, self.told, error="rate_limited", retry_after=6)

@@ -17,14 +17,14 @@ NGHTTPX = shutil.which("nghttpx") or shutil.which("nghttpx", path="/usr/sbin:/us
 OPENSSL = shutil.which("openssl")
 
 
-def probes(chat_interval=1500, chat_fast=200, chat_timeout=1200, first=800, stall=600, headers=800, connect=600, reach=500):
+def probes(chat_interval=1300, chat_fast=200, chat_timeout=1200, first=800, stall=600, headers=800, connect=600, reach=500):
     def ms(n):
         return f"{n}ms"
     return {
-        "reach": {"interval": ms(reach), "fast": ms(reach // 2), "slow": "5s",
+        "reach": {"interval": ms(reach), "fast": ms(reach // 2), "slow": "1500ms",
                   "timeouts": {"connect": ms(reach - 100), "headers": ms(reach - 100), "total": ms(reach - 50)}},
-        "models": {"interval": "1500ms", "fast": "500ms", "slow": "5s", "timeouts": {"connect": "600ms", "headers": "800ms", "total": "1200ms"}},
-        "chat": {"interval": ms(chat_interval), "fast": ms(chat_fast), "slow": "5s",
+        "models": {"interval": "1500ms", "fast": "500ms", "slow": "1500ms", "timeouts": {"connect": "600ms", "headers": "800ms", "total": "1200ms"}},
+        "chat": {"interval": ms(chat_interval), "fast": ms(chat_fast), "slow": ms(chat_interval),
                  "timeouts": {"connect": ms(connect), "headers": ms(headers), "first": ms(first), "stall": ms(stall), "total": ms(chat_timeout)}},
     }
 
