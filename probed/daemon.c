@@ -455,10 +455,14 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
     struct world *w = d->world;
     d->world = NULL;
     enter_world(d, w);
+    ranker_set_events(w->ranker, NULL, NULL); /* where things begin is no change */
     d->all_dirty = true;
-    on_work(d);
+    do
+        on_work(d);
+    while (!d->table && loop_timer_active(d->work));
     if (!d->table)
         publish(d);
+    ranker_set_events(w->ranker, observe_ranker_event, d);
     if (options->no_api)
         return d;
     struct api_owner owner = command_owner(d);

@@ -12,6 +12,7 @@
 #include "probed/alert/journal.h"
 #include "probed/daemon.h"
 #include "probed/sys/notify.h"
+#include "shared/alloc.h"
 
 enum exit_code { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -36,6 +37,13 @@ struct arguments {
     bool check, dump, debug;
 };
 
+/* What is typed is relative to where it is typed. Lives as long as the program. */
+static const char *absolute(const char *path)
+{
+    CLEANUP(alloc_freep) char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    return here ? alloc_printf("%s/%s", here, path) : path;
+}
+
 /* -1 = go on; else the exit code. */
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
@@ -48,8 +56,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     while ((c = getopt_long(argc, argv, "c:s:S:dtTVh", options, NULL)) != -1) {
         switch (c) {
         case 'c': a->options.config_file = optarg; break;
-        case 's': a->options.socket_path = optarg; break;
-        case 'S': a->options.state_dir = optarg; break;
+        case 's': a->options.socket_path = absolute(optarg); break;
+        case 'S': a->options.state_dir = absolute(optarg); break;
         case 'd': a->debug = true; break;
         case 't': a->check = true; break;
         case 'T': a->dump = true; break;

@@ -266,19 +266,24 @@ static size_t write_only(struct comparison *c, const char *key, const struct sid
 }
 
 /* Tags that A has and B has not, or with another value. */
-static void write_lost_tags(struct comparison *c)
+/* How many. */
+static size_t write_lost_tags(struct comparison *c)
 {
+    size_t lost = 0;
     const cJSON *tag, *tags_b = json_at(c->b.platform, "tags");
     cJSON_ArrayForEach(tag, json_at(c->a.platform, "tags"))
     {
         const cJSON *other = tag->string ? cJSON_GetObjectItemCaseSensitive(tags_b, tag->string) : NULL;
         const char *value = cJSON_GetStringValue(tag), *now = cJSON_GetStringValue(other);
         value = value ? value : "";
+        bool same = other && strcmp(value, now ? now : "") == 0;
         if (!other)
             writer_note(c->w, STYLE_WARN, "- the tag %s%s%s", tag->string ? tag->string : "?", value[0] ? "=" : "", value);
-        else if (strcmp(value, now ? now : "") != 0)
+        else if (!same)
             writer_note(c->w, STYLE_WARN, "- the tag %s: %s becomes %s", tag->string, value, now ? now : "another");
+        lost += !same;
     }
+    return lost;
 }
 
 static void write_lost(struct comparison *c)
@@ -286,7 +291,7 @@ static void write_lost(struct comparison *c)
     writer_heading(c->w, "What would be lost");
     if (c->missing.len > 0)
         writer_note(c->w, STYLE_WARN, "- %zu model%s: %s", c->only_a, c->only_a == 1 ? "" : "s", buf_str(&c->missing));
-    write_lost_tags(c);
+    size_t lost = (c->missing.len > 0) + (c->dearer.len > 0) + (c->slower.len > 0) + (c->weaker.len > 0) + write_lost_tags(c);
     if (c->dearer.len > 0)
         writer_note(c->w, STYLE_WARN, "- money: dearer at %s: %s", c->b.name, buf_str(&c->dearer));
     if (c->slower.len > 0)
@@ -301,7 +306,10 @@ static void write_lost(struct comparison *c)
         if (good && bad)
             writer_note(c->w, STYLE_BAD, "- %s now: at %s it is %s (%s)", ranking->model, c->b.name, route_state_name(b->state),
                         route_reason_text(b->reason));
+        lost += good && bad;
     }
+    if (lost == 0)
+        writer_note(c->w, STYLE_DIM, "Nothing.");
 }
 
 /* "env OPENROUTER_API_KEY" -> the variable's name; NULL if it is none. */

@@ -83,7 +83,7 @@ enum probe_level money_level(struct target *t, usec_t now, char *why, size_t siz
     enum probe_level level = route->level < pf->config->level ? route->level : pf->config->level;
     why[0] = '\0';
     if (level > LEVEL_REACH && pf->config->key_required && !pf->key) {
-        snprintf(why, size, "no key: %.140s", pf->key_why);
+        snprintf(why, size, "%.150s", pf->key_why);
         return LEVEL_REACH;
     }
     if (level < LEVEL_CHAT)

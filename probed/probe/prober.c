@@ -429,7 +429,7 @@ void prober_report_platform(const struct prober *p, size_t platform, struct prob
     *ret = (struct prober_platform_report){.level = c->level, .has_key = pf->key != NULL};
     if (!pf->key && c->key_required && c->level > LEVEL_REACH) {
         ret->level = LEVEL_REACH;
-        snprintf(ret->why, sizeof ret->why, "no key: %.140s", pf->key_why);
+        snprintf(ret->why, sizeof ret->why, "%.150s", pf->key_why);
     }
     int d = pf->in_use[DIALECT_OPENAI] != UINT8_MAX ? DIALECT_OPENAI : DIALECT_ANTHROPIC;
     if (pf->in_use[d] != UINT8_MAX)

@@ -617,6 +617,45 @@ static void test_cancel_at_every_moment(void **state)
 
 #define MANY 500
 
+/* One thread for all connections: valgrind bears no more than 500. A request here comes in one piece. */
+struct hall {
+    int fd, port;
+    pthread_t thread;
+    atomic_bool stopping;
+    atomic_int connections, requests;
+};
+
+static void *hall_run(void *arg)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    struct hall *h = arg;
+    struct pollfd fds[MANY * 2 + 1] = {{.fd = h->fd, .events = POLLIN}};
+    nfds_t n = 1;
+    char in[4096];
+    while (!atomic_load(&h->stopping)) {
+        if (poll(fds, n, 20) <= 0)
+            continue;
+        for (nfds_t i = n; i-- > 1;) {
+            if (fds[i].revents == 0)
+                continue;
+            if (recv(fds[i].fd, in, sizeof(in), 0) > 0) {
+                atomic_fetch_add(&h->requests, 1);
+                (void)!send(fds[i].fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+            } else {
+                close(fds[i].fd);
+                fds[i] = fds[--n];
+            }
+        }
+        if ((fds[0].revents & POLLIN) && n < ARRAY_LEN(fds)) {
+            fds[n++] = (struct pollfd){.fd = accept4(h->fd, NULL, NULL, SOCK_CLOEXEC), .events = POLLIN};
+            atomic_fetch_add(&h->connections, 1);
+        }
+    }
+    while (n > 0)
+        close(fds[--n].fd);
+    return NULL;
+}
+
 struct crowd {
     struct world *w;
     struct http_target *target[MANY];
@@ -635,7 +674,11 @@ static void test_500_at_once(void **state)
 {
     (void)state;
     struct world w;
-    struct peer *p = peer_start(serve_hello, NULL);
+    struct peer *lender = peer_start(NULL, NULL);
+    struct hall hall = {.fd = dup(lender->fd), .port = lender->port};
+    char url[64];
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", hall.port);
+    assert_int_equal(pthread_create(&hall.thread, NULL, hall_run, &hall), 0);
     world_open(&w);
     struct crowd crowd = {.w = &w};
     for (int i = 0; i < MANY; i++)
@@ -643,7 +686,7 @@ static void test_500_at_once(void **state)
     for (int round = 0; round < 3; round++) {
         crowd.left = MANY;
         for (int i = 0; i < MANY; i++) {
-            struct http_request request = world_request(&w, peer_url(p, "127.0.0.1"));
+            struct http_request request = world_request(&w, url);
             request.on_data = NULL;
             request.on_done = crowd_done;
             request.arg = &crowd;
@@ -653,14 +696,16 @@ static void test_500_at_once(void **state)
         world_run(&w);
     }
     assert_int_equal(crowd.ok, 3 * MANY);
-    assert_int_equal(atomic_load(&p->requests), 3 * MANY);
-    assert_true(atomic_load(&p->connections) <= MANY + 5); /* kept from round to round */
-    print_message("500 targets x 3: %d connections, worst callback %ld us of %s\n", atomic_load(&p->connections),
+    assert_int_equal(atomic_load(&hall.requests), 3 * MANY);
+    assert_true(atomic_load(&hall.connections) <= MANY); /* kept from round to round */
+    print_message("500 targets x 3: %d connections, worst callback %ld us of %s\n", atomic_load(&hall.connections),
                   (long)loop_stats(w.loop).worst, loop_stats(w.loop).worst_of);
     for (int i = 0; i < MANY; i++)
         http_target_free(crowd.target[i]);
     world_close(&w);
-    peer_stop(p);
+    atomic_store(&hall.stopping, true);
+    pthread_join(hall.thread, NULL);
+    peer_stop(lender);
 }
 
 int main(void)
