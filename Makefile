@@ -203,8 +203,8 @@ install: all
 	for m in $(MAN); do $(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
 	for f in etc/probed.yaml etc/policies.yaml etc/platforms/*.yaml; do \
 	    to=$(DESTDIR)$(SYSCONFDIR)/probed/$${f#etc/}; \
-	    if [ -e $$to ]; then $(INSTALL) -m 640 $$f $$to.new; echo "$$to is yours and stays; the new one is $$to.new"; \
-	    else $(INSTALL) -m 640 $$f $$to; fi; done
+	    if [ -e $$to ]; then $(INSTALL) -m 644 $$f $$to.new; echo "$$to is yours and stays; the new one is $$to.new"; \
+	    else $(INSTALL) -m 644 $$f $$to; fi; done
 	sed 's,@SBINDIR@,$(SBINDIR),g; s,@SYSCONFDIR@,$(SYSCONFDIR),g' etc/systemd/probed.service.in > $(DESTDIR)$(UNITDIR)/probed.service
 	$(INSTALL) -m 644 etc/systemd/probed.socket $(DESTDIR)$(UNITDIR)/probed.socket
 	$(INSTALL) -d $(DESTDIR)/usr/lib/sysusers.d
