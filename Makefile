@@ -36,6 +36,8 @@ WARN := -Wall -Wextra -Wshadow -Wvla -Wconversion -Wno-sign-conversion -Wstrict-
 ifdef SAN
   HARDEN := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
   LINK   := -fsanitize=$(SAN)
+  # gcc's ranges are worse under sanitizers: it warns of texts that cannot be so long.
+  WARN   += $(call try-flag,-Wno-format-truncation)
 else
   HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE \
             $(call try-flag,-ftrivial-auto-var-init=zero)

@@ -426,7 +426,7 @@ def test_a_relay_that_changes():
     """Up, limited, up, lying under 200, up, out of credit, up; paid, so that each chat is in the books."""
     relays = [{"name": "turns", "models": ["m"], "behaviour": QUICK}, {"name": "good", "models": ["m"], "behaviour": GOOD}]
     with Relaysim(relays) as sim:
-        text = config({n: platform(sim.url(n), price=PRICE) for n in ("turns", "good")}, probes=probes(chat_interval=1250, chat_fast=100))
+        text = config({n: platform(sim.url(n), price=PRICE) for n in ("turns", "good")}, probes=probes(chat_fast=100))
         with Probed(text) as d:
             def turns(state, first):
                 return d.wait(lambda: d.first("m") == first and state_is(d, "turns", "m", state), what=f"turns is {state}, {first} first")

@@ -406,8 +406,7 @@ def test_keys_are_seen_nowhere(sim):
                 assert what, where
                 for key in (KEY_A, KEY_B, KEY_C, KEY_C[:-4]):
                     assert key not in what, where
-            assert {p["key"] for p in d.status()["platforms"]} == {"env ALPHA_KEY", "env CHARLIE_KEY", "file " + os.path.join(d.dir, "bravo.key")} or \
-                all(p["has_key"] for p in d.status()["platforms"])
+            assert all(p["has_key"] for p in d.status()["platforms"])
     finally:
         sim.set_key("a", None)
         sim.set_key("b", None)
@@ -431,7 +430,6 @@ def test_a_key_file_that_others_may_read_is_refused(sim):
     with Probed(config(platforms), start=False) as d:
         path = d.write("a.key", KEY_A + "\n", mode=0o644)
         d.start(ready=False)
-        # Either it does not start, or the platform is without its key. In no case is the key used.
         d.wait(lambda: d.get("/healthz").status == 200)
         a = d.wait(lambda: next(p for p in d.status()["platforms"] if p["platform"] == "a" and not p["has_key"]))
         assert a["level"] == "reach" and "a.key" in a["why"], a
@@ -470,7 +468,7 @@ def test_kill_nine_does_not_refill_the_budget(sim):
         for _ in range(10):
             seq = sim.seq
             d.start()
-            sim.wait("a", kind="chat", count=2, since=seq, ended=False, timeout=0.4)
+            sim.wait("a", kind="chat", count=2, since=seq, ended=False, timeout=0.25)
             now = d.status()["budget"]
             assert now["limit_per_day"] == pytest.approx(0.001) and spent <= now["spent"] + 1e-12 <= 0.001 + 2e-12, now
             spent = now["spent"]
@@ -497,15 +495,16 @@ def test_breaker(sim):
         e = d.wait(lambda: (lambda x: x if x["level"] != "chat" else None)(d.explain("a", "m")))
         assert e["level_why"], e
         d.wait(lambda: d.status()["probes"]["in_flight"] == 0)
-        sent = len(sim.log("a", kind="chat"))
+        sent, seq = len(sim.log("a", kind="chat")), sim.seq
         d.stop(signal.SIGKILL)
         d.start()
-        up(d, "b")
+        assert sim.wait("b", kind="chat", count=4, since=seq)
         assert d.explain("a", "m")["level"] != "chat", "a breaker stays open over a restart"
         assert len(sim.log("a", kind="chat")) == sent
         sim.set("a", tokens=None, burst=None)
+        seq = sim.seq
         assert d.routectl("enable", "a/m", "--reason", "the price is right again").returncode == 0
-        up(d, "a")
+        assert sim.wait("a", kind="chat", since=seq)
         assert d.explain("a", "m")["level"] == "chat"
         d.stop(signal.SIGKILL)
         d.start()
@@ -519,19 +518,17 @@ def test_epoch_grows_and_overrides_survive_and_expire(sim):
     with Probed(two(sim)) as d:
         up(d, "a", "b")
         epochs = [d.status()["epoch"]]
-        made = d.post("/v1/override", {"action": "drain", "platform": "a", "model": None, "for_s": 3600, "reason": "升级 \"now\"\n"})
-        assert made.status in (200, 400)
-        assert d.post("/v1/override", {"action": "drain", "platform": "a", "model": None, "for_s": 3600, "reason": "升级 now"}).status == 200
-        for sig in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        reason = '升级 "now"'
+        assert d.post("/v1/override", {"action": "drain", "platform": "a", "model": None, "for_s": 3600, "reason": reason}).status == 200
+        for sig in (signal.SIGKILL, signal.SIGTERM):
             d.stop(sig)
             d.start()
             epochs.append(d.status()["epoch"])
         assert epochs == sorted(set(epochs)), epochs
         word = next(o for o in d.status()["overrides"] if o["platform"] == "a")
-        assert (word["action"], word["model"], word["reason"]) == ("drain", None, "升级 now") and word["by"], word
+        assert (word["action"], word["model"], word["reason"]) == ("drain", None, reason) and word["by"], word
         assert abs(word["expires_at"] - word["made_at"] - 3600) < 2
-        up(d, "b")
-        assert d.row("m", "a")["slots"] == 0 and d.explain("a", "m")["override"]["reason"] == "升级 now"
+        assert d.row("m", "a")["slots"] == 0 and d.explain("a", "m")["override"]["reason"] == reason
         assert d.post("/v1/override", {"action": "enable", "platform": "a", "model": None, "for_s": None, "reason": ""}).status == 200
         d.wait(lambda: d.row("m", "a")["slots"] > 0)
         assert d.post("/v1/override", {"action": "drain", "platform": "b", "model": "m", "for_s": 1, "reason": "short"}).status == 200
@@ -571,7 +568,7 @@ def test_pick_follows_the_weights(sim):
     with Probed(two(sim, probes=probes(chat_interval=60000, chat_fast=1500), health={"samples": 1, "rise": 1}, pick_keys=True)) as d:
         up(d, "a", "b")
         d.wait(lambda: all(r["slots"] > 0 for r in d.routes("m")))
-        count, total = {"a": 0, "b": 0}, 2000
+        count, total = {"a": 0, "b": 0}, 1200
         before = {r["platform"]: r["weight"] for r in d.routes("m")}
         connection = UnixConnection(d.socket)
         for _ in range(total):
@@ -686,7 +683,7 @@ def test_a_stopped_daemons_lease_runs_out(sim):
         until = d.status()["valid_until"]
         assert until - time.time() < 1.1
         d.wait(lambda: d.status()["valid_until"] > until + 0.5, what="it is renewed without a change")
-        w = subprocess.Popen([os.path.join(BUILD, "routectl"), "--socket", d.socket, "watch", "m", "--for", "2500ms"], stdout=subprocess.PIPE,
+        w = subprocess.Popen([os.path.join(BUILD, "routectl"), "--socket", d.socket, "watch", "m", "--for", "2s"], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
         try:
             line = w.stdout.readline()

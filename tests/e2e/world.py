@@ -17,7 +17,7 @@ NGHTTPX = shutil.which("nghttpx") or shutil.which("nghttpx", path="/usr/sbin:/us
 OPENSSL = shutil.which("openssl")
 
 
-def probes(chat_interval=1300, chat_fast=200, chat_timeout=1200, first=800, stall=600, headers=800, connect=600, reach=500):
+def probes(chat_interval=1600, chat_fast=200, chat_timeout=1500, first=1100, stall=900, headers=1100, connect=800, reach=500):
     def ms(n):
         return f"{n}ms"
     return {
