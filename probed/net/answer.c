@@ -31,7 +31,7 @@ static int status_of(const char *line, size_t len)
     return digits == 3 ? status : 0;
 }
 
-/* Whole or decimal seconds, rounded up to the microsecond's neighbourhood; -1 if it is no number. */
+/* Whole or decimal units; -1 if it is no number. */
 static usec_t seconds_of(const char *value, size_t len, usec_t unit)
 {
     usec_t total = 0, digit = unit;

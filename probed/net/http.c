@@ -66,6 +66,7 @@ static void act(struct pool *p, curl_socket_t fd, int events)
     int running;
     p->refs++; /* on_done may free the pool's last target */
     p->inside = true;
+    /* What it returns is about a socket that it does not know any more; each request has its own result and, at worst, its deadline. */
     curl_multi_socket_action(p->multi, fd, events, &running);
     p->inside = false;
     settle(p);

@@ -2,8 +2,9 @@
  *
  * The simulation links tests/sim/http_sim.c in its place.
  * A target keeps what belongs to one destination (TLS session, kept connection, an easy handle) and runs one request at a time.
- * Redirects are not followed, TLS is always verified, nothing is ever sent twice, every answer has a cap. The traps that this file steps around
- * are numbered in DESIGN.md section 2. */
+ * Redirects are not followed, TLS is always verified (1.2 at least), nothing is ever sent twice: a kept connection that dies under a request ends it as RESET,
+ * with `reused` set. Every answer has a cap. Proxies, .netrc and cookies are never taken from the environment: what is measured is the relay by the
+ * configured route. HTTP/2 where TLS offers it, one request a connection at a time. At most 16 requests begin in one turn of the loop. SIGPIPE must be ignored. */
 #ifndef PROBED_NET_HTTP_H
 #define PROBED_NET_HTTP_H
 
@@ -35,15 +36,16 @@ struct http_header {
 
 /* What an answer was like. Times in us, each from the start of the request (cumulative), -1 = did not get there / kept connection. */
 struct http_result {
-    enum stage stage;            /* where it ended; DONE if the answer is complete */
-    enum outcome_kind kind;      /* OK = a complete HTTP answer, whatever its status; else TIMEOUT, RESOLVE, REFUSED, ... */
-    int status;                  /* 0 = none */
-    usec_t started;              /* steady clock */
+    enum stage stage;            /* where it ended; DONE if the answer is complete. After the head it is STREAM, never FIRST: tokens are for who reads the body.
+                                    QUEUE (kind LOCAL): no look-up slot came free within total_timeout; started is `ended` then */
+    enum outcome_kind kind;      /* OK = a complete HTTP answer, whatever its status (redirects too); else TIMEOUT, RESOLVE, REFUSED, ... */
+    int status;                  /* 0 = none; of the final answer, 1xx are skipped */
+    usec_t started;              /* steady clock; waiting for a look-up slot comes before it */
     usec_t dns, connect, tls;    /* segments (not cumulative); -1 on a reused connection */
     usec_t sent;                 /* steady clock: request about to be sent (curl's pretransfer) */
-    usec_t headers;              /* steady clock: first byte of the answer */
+    usec_t headers;              /* steady clock: status line of the answer */
     usec_t ended;                /* steady clock */
-    usec_t retry_after;          /* from the header, seconds or HTTP date; 0 = none; not capped */
+    usec_t retry_after;          /* from Retry-After (seconds or HTTP date) or retry-after-ms; 0 = none; a year at most: cap it */
     bool reused;
     int http_version;            /* 10, 11, 20 */
     size_t received;             /* body bytes, decoded */
@@ -59,9 +61,10 @@ struct http_request {
     size_t headers_len;
     const void *body;            /* POST; copied */
     size_t body_len;
-    bool fresh;                  /* on a new connection, closed afterwards */
-    usec_t connect_timeout, headers_timeout, total_timeout; /* headers_timeout counts from `sent` */
-    size_t max_body;             /* more ends it with TOO_LARGE */
+    bool fresh;                  /* on a new connection with a whole TLS handshake (a resumed session skips the certificate), closed afterwards */
+    /* Look-up, TCP and TLS together from `started`; the whole head from `sent`; all of it from `started`. 0 = no cap of its own; a total is a must. */
+    usec_t connect_timeout, headers_timeout, total_timeout;
+    size_t max_body;             /* bytes after unpacking; more ends it with TOO_LARGE */
     size_t max_headers;          /* [64 KiB] */
     /* Body bytes as they come, with the steady time of their arrival. May be NULL. Non-zero ends the request (kind CANCELED). */
     int (*on_data)(void *arg, const char *data, size_t len, usec_t now);

@@ -152,6 +152,8 @@ enum stage result_stage(const struct http_target *t);
 /* Everything but stage, kind and detail. */
 void result_facts(const struct http_target *t, usec_t now, struct http_result *ret);
 void result_from_curl(const struct http_target *t, CURLcode code, struct http_result *ret);
+/* Is this errno a failure of our own host? */
+bool result_is_local(long error);
 /* Our own deadline ended it. */
 void result_timeout(const struct http_target *t, usec_t now, struct http_result *ret);
 

@@ -98,7 +98,7 @@ void result_facts(const struct http_target *t, usec_t now, struct http_result *r
 static bool says(const struct transfer *x, const char *words) { return strstr(x->error, words) != NULL; }
 
 /* Out of descriptors, memory or local ports, or forbidden by our own host. */
-static bool is_local_errno(long error)
+bool result_is_local(long error)
 {
     return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == EADDRNOTAVAIL || error == EACCES ||
            error == EPERM;
@@ -108,9 +108,7 @@ static enum outcome_kind kind_of_connect(const struct transfer *x)
 {
     long error = 0;
     curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &error);
-    if (x->local_errno != 0)
-        return OUTCOME_LOCAL;
-    if (is_local_errno(error))
+    if (x->local_errno != 0 || result_is_local(error))
         return OUTCOME_LOCAL;
     switch (error) {
     case ECONNREFUSED:

@@ -21,12 +21,6 @@
 
 #define HEADERS_MAX 64
 
-/* A failure of our own host, not of the peer's. */
-static bool is_local(int error)
-{
-    return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == EACCES || error == EPERM;
-}
-
 static void give_slot_back(struct transfer *x)
 {
     if (x->slot) {
@@ -71,7 +65,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
     give_slot_back(x);
     x->opened = true;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd < 0 && is_local(errno))
+    if (fd < 0 && result_is_local(errno))
         x->local_errno = errno;
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }

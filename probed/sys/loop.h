@@ -4,7 +4,8 @@
  * loop_now is a steady clock: microseconds since the Unix epoch as it stood when the loop was made, moved on by CLOCK_MONOTONIC; it never
  * steps. loop_wall is CLOCK_REALTIME, for the edges (what other processes compare with their own clocks).
  * Both are read once a wake-up; loop_now_fresh asks again (for timestamps inside a long callback).
- * Callbacks may free the watcher they are called for. Nothing here is safe from other threads but loop_wake. */
+ * What has arrived on descriptors is handed on before timers that came due meanwhile. Callbacks may free the watcher they are called for. Nothing
+ * here is safe from other threads. */
 #ifndef PROBED_SYS_LOOP_H
 #define PROBED_SYS_LOOP_H
 

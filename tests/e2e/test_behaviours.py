@@ -1,7 +1,7 @@
 """Each behaviour of a relay, and what probed makes of it: outcome, stage, fault, the route's state, and what becomes of its rank.
 
 One daemon probes them all at once. A model a case: its route on the platform that misbehaves stands against "good", a relay that answers everything
-correctly and 300 ms late. So a route that works is the better one by its speed, and one that does not has no slots, by the end of a second or two:
+correctly and 200 ms late. So a route that works is the better one by its speed, and one that does not has no slots, by the end of a second or two:
 
     FIRST    its expected loss is the smallest: nothing is wrong, and nothing may be held against it. (It is first, too, once that has held for long
              enough to outweigh an incumbent; who changes places and when is seen below, on routes that change.)
@@ -19,15 +19,14 @@ import pytest
 
 from daemon import BUILD, DEADLINE, Probed
 from relaysim import Relaysim, program
-from world import NGHTTPX, OPENSSL, Nghttpx, chats, config, platform, probes
+from world import NGHTTPX, OPENSSL, SLOW, Nghttpx, chats, config, platform, probes
 
 pytestmark = pytest.mark.skipif(not os.access(program(), os.X_OK) or not os.access(os.path.join(BUILD, "probed"), os.X_OK),
                                 reason="probed and relaysim are not built")
 
-SLOW = bool(os.environ.get("PROBED_VALGRIND")) or "san" in BUILD
 PRICE = {"input": "0.10 USD/1M", "output": "0.40 USD/1M"}
 QUICK = {"first_token": 2, "gap": 1}
-GOOD = {"first_token": 300, "gap": 1}
+GOOD = {"first_token": 200, "gap": 1}
 LATE = 2.0
 FIRST, BEHIND, OUT = "first", "behind", "out"
 
@@ -102,7 +101,7 @@ CONNECTIONS = [
     down("headers-reset", {"fault": "headers_reset"}, "reset", "headers"),
     down("headers-hang", {"fault": "headers_hang"}, "timeout", "headers"),
     down("headers-endless", {"fault": "headers_endless"}, "too_large", "headers"),
-    down("headers-late", {"header_delay": 3000, "on": ["chat"]}, "timeout", "headers", status=0),
+    down("headers-late", {"header_delay": 10000, "on": ["chat"]}, "timeout", "headers", status=0),
     down("not-http", {"fault": "not_http"}, "protocol", "headers", status=0),
     down("drip", {"drip": 30}, "timeout", "headers"),
     ok("drip-whole", {"drip": 1}, BEHIND, flags=["!one_burst"]),  # with time enough
@@ -166,12 +165,12 @@ ANSWERS = [
     down("no-body", {"fault": "no_body"}, "empty", "first", status=200),
     down("body-endless", {"fault": "body_endless"}, "too_large", "first", status=200),
     down("no-first-token", {"fault": "no_first_token", "comments": 2}, "timeout", "first", status=200),
-    down("first-token-late", {"first_token": 3000}, "timeout", "first", status=200),
-    down("plain-late", {"plain": True, "first_token": 3000}, "timeout", ("headers", "first")),
+    down("first-token-late", {"first_token": 10000}, "timeout", "first", status=200),
+    down("plain-late", {"plain": True, "first_token": 10000}, "timeout", ("headers", "first")),
     down("empty", {"fault": "empty"}, "empty", "first", status=200),
     down("stall", {"fault": "stall", "at": 2}, "stalled", "stream", status=200),
-    down("gaps-too-long", {"tokens": 20, "gap": 3000}, "stalled", "stream", status=200),
-    down("too-slow-in-all", {"tokens": 20, "gap": 250}, "timeout", "stream", status=200),
+    down("gaps-too-long", {"tokens": 20, "gap": 10000}, "stalled", "stream", status=200),
+    down("too-slow-in-all", {"tokens": 20, "gap": 400}, "timeout", "stream", status=200),
     down("truncated", {"fault": "truncate", "at": 2}, "truncated", "stream", status=200),
     down("cut", {"fault": "cut", "at": 2}, "reset", "stream", status=200),
     down("stream-reset", {"fault": "stream_reset", "at": 2}, "reset", "stream", status=200),
