@@ -385,6 +385,8 @@ int daemon_reload(struct daemon *d, struct buf *messages)
     }
     free(text);
     take_options(d, config);
+    if (!d->debug)
+        log_set_level((enum log_level)config->log_level);
     if (strcmp(config->socket_path, d->world->config->socket_path) != 0 || strcmp(config->state_dir, d->world->config->state_dir) != 0)
         log_warning("a changed socket or state_dir takes effect at the next start only, ignoring");
     config_diff(d->world->config, config, 20, say_difference, d);
@@ -432,6 +434,7 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
     struct daemon *d = alloc_zero(1, sizeof *d);
     d->loop = loop;
     d->seed = options->seed;
+    d->debug = options->debug;
     d->config_file = alloc_string(options->config_file);
     d->socket_path = options->socket_path ? alloc_string(options->socket_path) : NULL;
     d->state_dir = options->state_dir ? alloc_string(options->state_dir) : NULL;

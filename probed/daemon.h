@@ -16,6 +16,7 @@ struct daemon_options {
     const char *config_file;
     const char *socket_path; /* instead of the configuration's; NULL */
     const char *state_dir;   /* instead of the configuration's; NULL */
+    bool debug;              /* the command line's log level wins over the configuration's, also after a reload */
     bool no_api;             /* no socket at all: simulations */
     int listen_fd;           /* activated socket, or -1 */
     uint64_t seed;

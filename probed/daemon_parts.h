@@ -43,7 +43,7 @@ struct daemon {
 
     usec_t started_at, loaded_at; /* wall */
     char *config_error;           /* why the last reload was refused, or NULL */
-    bool local, budget_low;
+    bool local, budget_low, debug;
     uint64_t seed;
 };
 

@@ -34,7 +34,7 @@ static const char usage[] =
 
 struct arguments {
     struct daemon_options options;
-    bool check, dump, debug;
+    bool check, dump;
 };
 
 /* What is typed is relative to where it is typed. Lives as long as the program. */
@@ -58,7 +58,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         case 'c': a->options.config_file = optarg; break;
         case 's': a->options.socket_path = absolute(optarg); break;
         case 'S': a->options.state_dir = absolute(optarg); break;
-        case 'd': a->debug = true; break;
+        case 'd': a->options.debug = true; break;
         case 't': a->check = true; break;
         case 'T': a->dump = true; break;
         case 'V': puts("probed " PROBED_VERSION); return EXIT_FINE;
@@ -148,7 +148,7 @@ int main(int argc, char **argv)
     if (a.check || a.dump)
         return check_config(&a, config);
     journal_open();
-    log_set_level(a.debug ? LOG_LEVEL_DEBUG : (enum log_level)config->log_level);
+    log_set_level(a.options.debug ? LOG_LEVEL_DEBUG : (enum log_level)config->log_level);
     raise_limits();
     return run(&a, config);
 }
