@@ -102,11 +102,13 @@ enum probe_level money_level(struct target *t, usec_t now, char *why, size_t siz
 
 void money_level_changed(struct target *t, enum probe_level level, const char *why)
 {
-    if (t->level == level && strcmp(t->why, why) == 0)
+    usec_t interval = level == LEVEL_CHAT ? target_rule(t).interval : 0; /* the governor moves it: rows say by it when they are stale */
+    if (t->level == level && t->told_interval == interval && strcmp(t->why, why) == 0)
         return;
     t->level = level;
+    t->told_interval = interval;
     snprintf(t->why, sizeof t->why, "%s", why);
-    t->p->owner.level(t->p->owner.arg, t->platform, t->index, level, t->why, level == LEVEL_CHAT ? target_rule(t).interval : 0);
+    t->p->owner.level(t->p->owner.arg, t->platform, t->index, level, t->why, interval);
 }
 
 bool money_reserve(struct target *t, usec_t now)

@@ -50,6 +50,7 @@ struct target {
     struct challenge challenge;
     enum probe_level level;    /* in force */
     char why[160];             /* why not deeper */
+    usec_t told_interval;      /* as the owner last heard */
     int64_t reserved, expected; /* of the probe in flight */
     usec_t reserved_at;
     int account;               /* budget */
