@@ -50,7 +50,7 @@ def sample(daemon, seconds, what):
     cpu = after[0] - before[0]
     print(f"{what}: {n / seconds:.0f} probes/s, {cpu / seconds:.1%} of one core, {cpu / max(n, 1) * 1e6:.0f} us CPU a probe, {after[1]:.0f} MiB, {after[2]} descriptors, "
           f"in flight {status['probes']['in_flight']}, queued {status['probes']['queued']}, latest start {status['probes']['late_ms_max']:.1f} ms late, "
-          f"loop stalls {status['loop']['stalls']} (worst {status['loop']['worst_ms']:.1f} ms: {status['loop']['worst_of']})", flush=True)
+          f"timers at most {status['loop']['lag_ms_max']:.0f} ms late, loop stalls {status['loop']['stalls']} (worst {status['loop']['worst_ms']:.1f} ms: {status['loop']['worst_of']})", flush=True)
     return status
 
 
@@ -77,8 +77,8 @@ def main():
                 time.sleep(0.1)
             print(f"after they go on: at most {herd} probes in flight at once in 5 s")
             after = sample(daemon, SECONDS, "afterwards")
-            up = after["routes"]["up"]
-            print(f"{up} of {RELAYS} routes are up")
+            states = {name: n for name, n in after["routes"].items() if n and name != "total"}
+            print(f"{RELAYS} routes are now: " + ", ".join(f"{n} {name}" for name, n in states.items()))
             return 0 if after["probes"]["queued"] == 0 and steady["probes"]["queued"] == 0 else 1
 
 
