@@ -99,6 +99,12 @@ static void add_tags(cJSON *json, const struct tag *tags, size_t len)
         json_add_string(t, tags[i].name, tags[i].value);
 }
 
+static void add_maintenance(cJSON *json, const struct config_platform *platform, usec_t wall)
+{
+    const struct config_window *window = config_platform_maintenance(platform, wall);
+    json_add_string(json, "maintenance", window ? (window->reason ? window->reason : "planned maintenance") : NULL);
+}
+
 static void add_platform(cJSON *array, struct daemon *d, size_t index, const struct counts *counts)
 {
     const struct config_platform *c = &d->world->config->platforms[index];
@@ -121,8 +127,7 @@ static void add_platform(cJSON *array, struct daemon *d, size_t index, const str
         add_endpoint(endpoints, &report.endpoints[i], daemon_wall_offset(d));
     json_add_int(p, "routes", (int64_t)c->routes_len);
     json_add_int(p, "up", counts->state[ROUTE_UP] + counts->state[ROUTE_DEGRADED]);
-    const struct config_window *window = config_platform_maintenance(c, loop_wall(d->loop));
-    json_add_string(p, "maintenance", window ? (window->reason ? window->reason : "planned maintenance") : NULL);
+    add_maintenance(p, c, loop_wall(d->loop));
     add_tags(p, c->tags, c->tags_len);
     json_add_number(p, "spent", units(budget_spent_platform(d->budget, c->name, loop_now(d->loop))));
 }
@@ -203,8 +208,7 @@ cJSON *status_explain_extra(struct daemon *d, size_t platform, size_t route)
         cJSON_AddItemToObject(json, "override", overrides_word_to_json(word));
     else
         json_add_null(json, "override");
-    const struct config_window *window = config_platform_maintenance(c, loop_wall(d->loop));
-    json_add_string(json, "maintenance", window ? (window->reason ? window->reason : "planned maintenance") : NULL);
+    add_maintenance(json, c, loop_wall(d->loop));
     json_add_time(json, "next_probe_at", report.level == LEVEL_CHAT ? report.next + daemon_wall_offset(d) : -1);
     return json;
 }

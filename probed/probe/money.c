@@ -82,7 +82,7 @@ enum probe_level money_level(struct target *t, usec_t now, char *why, size_t siz
     const struct config_route *route = target_route(t);
     enum probe_level level = route->level < pf->config->level ? route->level : pf->config->level;
     why[0] = '\0';
-    if (level > LEVEL_REACH && pf->config->key_required && !pf->key) {
+    if (level > LEVEL_REACH && platform_lacks_key(pf)) {
         snprintf(why, size, "%.150s", pf->key_why);
         return LEVEL_REACH;
     }

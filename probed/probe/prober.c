@@ -26,6 +26,8 @@ const struct config_probe *target_probe(const struct target *t) { return &t->p->
 
 const struct config_route *target_route(const struct target *t) { return &t->p->platforms[t->platform].config->routes[t->index]; }
 
+bool platform_lacks_key(const struct platform *pf) { return pf->config->key_required && !pf->key; }
+
 size_t platform_headers(const struct platform *pf, struct http_header *ret)
 {
     size_t n = 0;
@@ -402,7 +404,7 @@ void prober_start(struct prober *p)
             continue;
         for (size_t j = 0; j < pf->config->endpoints_len; j++)
             target_start(pf->endpoints[j], STARTUP_REACH);
-        if (pf->config->level >= LEVEL_MODELS && (pf->key || !pf->config->key_required))
+        if (pf->config->level >= LEVEL_MODELS && !platform_lacks_key(pf))
             target_start(pf->models, STARTUP_MODELS);
         for (size_t j = 0; j < pf->config->routes_len; j++) {
             struct target *t = pf->routes[j];
@@ -410,14 +412,13 @@ void prober_start(struct prober *p)
             enum probe_level level = money_level(t, now, why, sizeof why);
             t->level = LEVEL_OFF; /* so that the owner, who may be new, hears of it */
             money_level_changed(t, level, why);
-            if (pf->config->routes[j].level >= LEVEL_CHAT && pf->config->level >= LEVEL_CHAT && (pf->key || !pf->config->key_required))
+            if (pf->config->routes[j].level >= LEVEL_CHAT && pf->config->level >= LEVEL_CHAT && !platform_lacks_key(pf))
                 target_start(t, STARTUP_CHAT);
         }
     }
     on_govern(p);
     anchors_start(p->anchors);
     admit_pump(p);
-    p->started = true;
 }
 
 /* --- reports ----------------------------------------------------------------------------------------------------------- */
@@ -427,7 +428,7 @@ void prober_report_platform(const struct prober *p, size_t platform, struct prob
     const struct platform *pf = &p->platforms[platform];
     const struct config_platform *c = pf->config;
     *ret = (struct prober_platform_report){.level = c->level, .has_key = pf->key != NULL};
-    if (!pf->key && c->key_required && c->level > LEVEL_REACH) {
+    if (platform_lacks_key(pf) && c->level > LEVEL_REACH) {
         ret->level = LEVEL_REACH;
         snprintf(ret->why, sizeof ret->why, "%.150s", pf->key_why);
     }

@@ -93,7 +93,6 @@ struct prober {
     double stretch;      /* paid intervals are this much longer, so that the budget lasts the day; >= 1 */
     struct anchors *anchors;
     struct prober_stats stats;
-    bool started;
 };
 
 /* prober.c */
@@ -106,6 +105,7 @@ void target_finish(struct target *t, struct observation *o);
 void target_plan(struct target *t, usec_t retry_after);
 void prober_deliver(struct prober *p, struct target *t, struct observation *o);
 #define PROBE_HEADERS_MAX 32
+bool platform_lacks_key(const struct platform *pf); /* needs one and has none: it is only reached */
 /* The platform's own request headers (and its User-Agent); how many were put there. Borrowed from the configuration. */
 size_t platform_headers(const struct platform *pf, struct http_header *ret);
 /* The header that carries the key: its value is built in `value` (wipe it with secret_value_done). False: the platform has no key. */

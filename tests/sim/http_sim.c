@@ -12,7 +12,7 @@
 #include "shared/json.h"
 #include "tests/sim/sim.h"
 
-enum play { PLAY_BREAK, PLAY_HEADERS, PLAY_TOKEN, PLAY_END, PLAY_NOTHING };
+enum play { PLAY_BREAK, PLAY_HEADERS, PLAY_TOKEN };
 
 struct http {
     struct loop *loop;
@@ -26,7 +26,7 @@ struct http_target {
     struct http_result result;
     struct sim_relay *relay;
     enum play next;
-    bool busy, chat, kept, stream;
+    bool busy, chat, kept;
     char *url, *body, *answer;
     char word[32], model[128];
     int token;
@@ -181,7 +181,6 @@ int http_start(struct http_target *t, const struct http_request *request, struct
     t->url = alloc_string(request->url);
     t->body = request->body ? alloc_string_n(request->body, request->body_len) : NULL;
     t->chat = strcmp(request->method, "POST") == 0;
-    t->stream = false;
     t->token = 0;
     t->result = (struct http_result){.started = now, .dns = -1, .connect = -1, .tls = -1, .sent = -1, .headers = -1, .http_version = 11};
     t->result.reused = t->kept && !request->fresh;
@@ -289,7 +288,6 @@ static void play(void *arg)
         break;
     case PLAY_HEADERS: play_headers(t); break;
     case PLAY_TOKEN: play_token(t); break;
-    default: break;
     }
 }
 

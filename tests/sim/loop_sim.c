@@ -141,8 +141,6 @@ void sim_loop_run_until(struct loop *loop, usec_t at)
 
 void sim_loop_skip(struct loop *loop, usec_t duration) { loop->now += duration; }
 
-bool sim_loop_stopped(const struct loop *loop) { return loop->stopped; }
-
 void loop_run(struct loop *loop) { sim_loop_run_until(loop, USEC_INFINITY); }
 void loop_stop(struct loop *loop) { loop->stopped = true; }
 usec_t loop_now(const struct loop *loop) { return loop->now; }

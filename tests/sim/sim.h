@@ -57,6 +57,5 @@ double sim_uniform(struct sim *sim);
 double sim_lognormal(struct sim *sim, double median, double sigma);
 void sim_loop_run_until(struct loop *loop, usec_t at);
 void sim_loop_skip(struct loop *loop, usec_t duration);
-bool sim_loop_stopped(const struct loop *loop);
 
 #endif
