@@ -126,6 +126,12 @@ $(B)/sim/%: $(B)/obj/tests/sim/%.o $(SIM_OBJ) $(B)/obj/probed/sys/notify.o $(cal
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS_probed)
 
+# tests/sim/ranking: what a table is worth. Strategies on worlds with ground truth, in virtual time; `probed replay` is one of them.
+RANKING_OBJ := $(call objs,tests/sim/ranking)
+$(B)/ranking: $(RANKING_OBJ) $(call libs,shared)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_shared)
+
 # tests/fuzz/fuzz_ROOM_x.c: LLVMFuzzerTestOneInput. Under gcc they are linked with tests/fuzz/replay.c, which plays the corpus: a regression test.
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))

@@ -1,8 +1,8 @@
 /* The daemon's life: start, table, lease, reload, end.
  *
- * Table. Observations mark models dirty in the ranker; daemon_touch sets the work timer, for at once if the last table is older than a second, else for when
- * it will be. Work ranks in slices of a few milliseconds and publishes one new table if anything changed. Every REFRESH all is ranked again, since time
- * alone moves decayed statistics. The lease is renewed apart from content, so that a reader can tell a calm table from a dead daemon.
+ * Table. What is observed makes models due in the ranker; the work timer runs at the earliest of them, but not within a second of the last table.
+ * Work ranks in slices of a few milliseconds and publishes one new table if anything changed. The lease is renewed apart from content, so that a reader can
+ * tell a calm table from a dead daemon.
  *
  * Reload. A whole new world (configuration, ranker, prober) is built beside the old one; only when that has worked is the old one's memory handed over and
  * the pointer swapped. A configuration with an error changes nothing.
@@ -18,12 +18,13 @@
 #include <unistd.h>
 
 #include "probed/alert/journal.h"
+#include "probed/roster.h"
 #include "probed/store/state.h"
 #include "shared/alloc.h"
 #include "shared/text.h"
 
 #define PUBLISH_APART USEC_PER_SEC
-#define REFRESH (10 * USEC_PER_SEC)
+#define BUDGET_LOOK (10 * USEC_PER_SEC)
 #define CALENDAR USEC_PER_SEC
 #define SLICE (4 * USEC_PER_MSEC)
 #define SLICE_MODELS 4
@@ -58,16 +59,20 @@ static void on_work(void *arg)
         more = ranker_refresh(d->world->ranker, now, SLICE_MODELS, d->all_dirty);
         d->all_dirty = false;
     } while (more && loop_now_fresh(d->loop) - began < SLICE);
-    if (more)
+    if (more) {
         loop_timer_set(d->work, now); /* others first */
-    else if (ranker_changed(d->world->ranker, &hard))
+        return;
+    }
+    if (ranker_changed(d->world->ranker, &hard))
         publish(d);
+    daemon_touch(d);
 }
 
 void daemon_touch(struct daemon *d)
 {
-    if (!loop_timer_active(d->work))
-        loop_timer_set(d->work, d->published + PUBLISH_APART);
+    usec_t due = d->all_dirty || ranker_changed(d->world->ranker, NULL) ? 0 : ranker_due(d->world->ranker);
+    usec_t apart = d->published + PUBLISH_APART;
+    loop_timer_set(d->work, due > apart ? due : apart);
 }
 
 /* Once when the day's money is nearly gone, once when there is room again. */
@@ -90,13 +95,11 @@ static void check_budget(struct daemon *d)
               text);
 }
 
-static void on_refresh(void *arg)
+static void on_budget(void *arg)
 {
     struct daemon *d = arg;
     check_budget(d);
-    d->all_dirty = true;
-    daemon_touch(d);
-    loop_timer_set(d->refresh, loop_now(d->loop) + REFRESH);
+    loop_timer_set(d->budget_look, loop_now(d->loop) + BUDGET_LOOK);
 }
 
 static void on_renew(void *arg)
@@ -190,59 +193,17 @@ static struct world *world_free(struct world *w)
     return NULL;
 }
 
-static void add_routes(struct world *w, size_t platform)
-{
-    const struct config_platform *c = &w->config->platforms[platform];
-    w->route_id[platform] = alloc_zero(c->routes_len, sizeof **w->route_id);
-    for (size_t j = 0; j < c->routes_len; j++) {
-        const struct config_route *route = &c->routes[j];
-        const char *endpoint = "";
-        for (size_t k = c->endpoints_len; k-- > 0;)
-            if (c->endpoints[k].dialect == route->dialect)
-                endpoint = c->endpoints[k].url;
-        struct ranker_route_setup setup = {
-            .platform = w->platform_id[platform],
-            .model = route->model,
-            .upstream_model = route->upstream,
-            .dialect = dialect_name(route->dialect),
-            .endpoint = endpoint,
-            .key_env = c->key.env,
-            .tags = route->tags,
-            .tags_len = route->tags_len,
-            .price = {.source = "config"},
-            .interval = c->probes[PROBE_CHAT].rule.interval,
-        };
-        if (route->price.known) {
-            setup.price.input = config_convert(w->config, route->price.input, route->price.currency);
-            setup.price.output = config_convert(w->config, route->price.output, route->price.currency);
-            setup.price.call = config_convert(w->config, route->price.call, route->price.currency);
-            setup.price.known = setup.price.input >= 0 && setup.price.output >= 0 && setup.price.call >= 0;
-        }
-        w->route_id[platform][j] = ranker_add_route(w->ranker, &setup);
-    }
-}
-
 /* Everything of the new world but the prober, which takes things from the old one and is made last. Takes config over. */
 static struct world *world_new(struct config *config)
 {
     struct world *w = alloc_zero(1, sizeof *w);
-    struct ranker_setup setup = {
-        .policies = config->policies,
-        .policies_len = config->policies_len,
-        .health = config->health,
-        .currency = config->currency,
-        .vantage = config->vantage,
-    };
     w->config = config;
-    w->ranker = ranker_new(&setup);
     w->platform_id = alloc_zero(config->platforms_len, sizeof *w->platform_id);
     w->route_id = alloc_zero(config->platforms_len, sizeof *w->route_id);
     w->maintenance = alloc_zero(config->platforms_len, sizeof *w->maintenance);
-    for (size_t i = 0; i < config->platforms_len; i++) {
-        const struct config_platform *c = &config->platforms[i];
-        w->platform_id[i] = ranker_add_platform(w->ranker, c->name, c->title, c->tags, c->tags_len);
-        add_routes(w, i);
-    }
+    for (size_t i = 0; i < config->platforms_len; i++)
+        w->route_id[i] = alloc_zero(config->platforms[i].routes_len, sizeof **w->route_id);
+    w->ranker = roster_ranker(config, w->platform_id, w->route_id);
     return w;
 }
 
@@ -441,7 +402,7 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
     d->started_at = d->loaded_at = loop_wall(loop);
     d->work = loop_timer_new(loop, "rank and publish", on_work, d);
     d->renew = loop_timer_new(loop, "lease", on_renew, d);
-    d->refresh = loop_timer_new(loop, "refresh", on_refresh, d);
+    d->budget_look = loop_timer_new(loop, "budget", on_budget, d);
     d->calendar = loop_timer_new(loop, "calendar", on_calendar, d);
     take_options(d, config);
     d->budget = budget_new(&config->budget);
@@ -459,12 +420,9 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
     d->world = NULL;
     enter_world(d, w);
     ranker_set_events(w->ranker, NULL, NULL); /* where things begin is no change */
-    d->all_dirty = true;
-    do
-        on_work(d);
-    while (!d->table && loop_timer_active(d->work));
-    if (!d->table)
-        publish(d);
+    ranker_refresh(w->ranker, loop_now(loop), 0, true);
+    publish(d);
+    daemon_touch(d);
     ranker_set_events(w->ranker, observe_ranker_event, d);
     if (options->no_api)
         return d;
@@ -480,7 +438,7 @@ void daemon_start(struct daemon *d)
     d->on_int = loop_signal_new(d->loop, SIGINT, on_term, d);
     d->watchdog = notify_watchdog_new(d->loop);
     prober_start(d->world->prober);
-    on_refresh(d);
+    on_budget(d);
     on_calendar(d);
     size_t routes = ranker_routes(d->world->ranker);
     struct log_field fields[] = {{"PROBED_REASON", "start"}};
@@ -508,7 +466,7 @@ struct daemon *daemon_free(struct daemon *d)
     loop_signal_free(d->on_int);
     loop_timer_free(d->work);
     loop_timer_free(d->renew);
-    loop_timer_free(d->refresh);
+    loop_timer_free(d->budget_look);
     loop_timer_free(d->calendar);
     free(d->config_file);
     free(d->socket_path);

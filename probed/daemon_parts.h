@@ -38,7 +38,7 @@ struct daemon {
     uint64_t epoch, generation;
     usec_t published;   /* steady */
     usec_t valid_until; /* wall */
-    struct loop_timer *work, *renew, *refresh, *calendar;
+    struct loop_timer *work, *renew, *budget_look, *calendar;
     bool all_dirty;
 
     usec_t started_at, loaded_at; /* wall */

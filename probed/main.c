@@ -11,15 +11,20 @@
 
 #include "probed/alert/journal.h"
 #include "probed/daemon.h"
+#include "probed/replay.h"
 #include "probed/sys/notify.h"
 #include "shared/alloc.h"
 
 enum exit_code { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+static const char default_config[] = PROBED_SYSCONFDIR "/probed/probed.yaml";
+
 static const char usage[] =
     "Usage: probed [-c FILE] [-s SOCKET] [-S DIR] [-d]\n"
     "       probed -t [-c FILE]      check the configuration\n"
     "       probed -T [-c FILE]      print the effective configuration, without secrets\n"
+    "       probed replay [-c FILE] [--speed max|FACTOR] [--skip-bad]\n"
+    "                                recorded observations in, tables out, in virtual time\n"
     "\n"
     "  -c, --config FILE      configuration [" PROBED_SYSCONFDIR "/probed/probed.yaml]\n"
     "  -s, --socket PATH      listen here instead of the configured socket\n"
@@ -71,6 +76,52 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         return EXIT_USAGE;
     }
     return -1;
+}
+
+/* NULL: everything that is wrong has been said. */
+static struct config *load(const char *file)
+{
+    int errors = 0;
+    bool colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+    struct config *config = config_load(file, stderr, colour, &errors);
+    if (!config)
+        fprintf(stderr, "probed: %s: %d error%s, not started\n", file, errors, errors == 1 ? "" : "s");
+    return config;
+}
+
+/* NDJSON from standard input, answers on standard output. */
+static int replay(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"speed", required_argument, NULL, 's'}, {"skip-bad", no_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    struct replay_options o = {.speed = 0};
+    const char *file = default_config;
+    char *end;
+    int c;
+    while ((c = getopt_long(argc, argv, "c:s:kh", options, NULL)) != -1) {
+        switch (c) {
+        case 'c': file = optarg; break;
+        case 'k': o.skip_bad = true; break;
+        case 'h': fputs(usage, stdout); return EXIT_FINE;
+        case 's':
+            o.speed = strcmp(optarg, "max") == 0 ? 0 : strtod(optarg, &end);
+            if (strcmp(optarg, "max") != 0 && (end == optarg || *end != '\0' || !(o.speed > 0 && o.speed <= 1e6))) {
+                fprintf(stderr, "probed replay: --speed is \"max\" or how many seconds of history a second, up to 1000000; not '%s'\n", optarg);
+                return EXIT_USAGE;
+            }
+            break;
+        default: fputs("Try 'probed --help'.\n", stderr); return EXIT_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "probed replay: unexpected argument '%s': the history is read from standard input\n", argv[optind]);
+        return EXIT_USAGE;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    struct config *config = load(file);
+    return config && replay_run(config, &o, STDIN_FILENO, STDOUT_FILENO, stderr) == 0 ? EXIT_FINE : EXIT_FAILED;
 }
 
 static int check_config(const struct arguments *a, struct config *config)
@@ -133,18 +184,16 @@ static int run(struct arguments *a, struct config *config)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.options = {.config_file = PROBED_SYSCONFDIR "/probed/probed.yaml", .listen_fd = -1}};
+    if (argc > 1 && strcmp(argv[1], "replay") == 0)
+        return replay(argc - 1, argv + 1);
+    struct arguments a = {.options = {.config_file = default_config, .listen_fd = -1}};
     int code = parse_arguments(argc, argv, &a);
     if (code >= 0)
         return code;
     signal(SIGPIPE, SIG_IGN);
-    int errors = 0;
-    bool colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
-    struct config *config = config_load(a.options.config_file, stderr, colour, &errors);
-    if (!config) {
-        fprintf(stderr, "probed: %s: %d error%s, not started\n", a.options.config_file, errors, errors == 1 ? "" : "s");
+    struct config *config = load(a.options.config_file);
+    if (!config)
         return EXIT_FAILED;
-    }
     if (a.check || a.dump)
         return check_config(&a, config);
     journal_open();

@@ -10,7 +10,7 @@
 static void check_models(struct loader *l)
 {
     const struct config *c = l->config;
-    for (size_t i = 0; i < c->models_len; i++) {
+    for (size_t i = 0; i < c->models_len && !c->replay_open; i++) {
         bool found = false;
         for (size_t j = 0; j < c->platforms_len && !found; j++)
             for (size_t k = 0; k < c->platforms[j].routes_len && !found; k++)
@@ -93,6 +93,6 @@ void check_all(struct loader *l)
     check_health(l);
     check_budget(l);
     choose_default(l);
-    if (l->config->platforms_len == 0)
+    if (l->config->platforms_len == 0 && !l->config->replay_open)
         report_warning(l, NULL, "there is no platform: nothing will be probed");
 }

@@ -124,6 +124,7 @@ struct config {
     size_t rates_len;
     struct budget_limits budget;
     struct health_rules health;
+    bool replay_open;  /* a replay adds platforms and models as they appear */
     int concurrency, platform_concurrency; /* probes in flight: in all, a platform */
     int dns_concurrency;
     size_t max_body;   /* bytes of one answer */

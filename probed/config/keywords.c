@@ -12,6 +12,7 @@
 const char *const words_level[] = {"off", "reach", "models", "chat", NULL};
 const char *const words_dialect[] = {"openai", "anthropic", NULL};
 const char *const words_latency[] = {"mean", "p50", "p90", "p95", NULL};
+const char *const words_reference[] = {"median", "mean", NULL};
 const char *const words_log[] = {"err", "warning", "notice", "info", "debug", NULL};
 /* Where prices and balances can come from. All but config and none are feeds of a family of platforms. */
 const char *const words_source[] = {"config",   "none",        "openrouter", "newapi", "oneapi", "onehub",  "rixapi", "shellapi",
@@ -94,6 +95,11 @@ static const struct keyword health[] = {
 };
 SECTION(, section_health, "health", health);
 
+static const struct keyword replay[] = {
+    {.name = "open", .type = KEYWORD_BOOL, .offset = AT(config, replay_open), .initial = "false"},
+};
+SECTION(, section_replay, "replay", replay);
+
 static const struct keyword roles[] = {
     LATER("reader", nothing),
     LATER("reporter", nothing),
@@ -157,6 +163,7 @@ static const struct keyword top[] = {
      .pass = PASS_SETTINGS},
     FIRST("budget", budget, PASS_SETTINGS, false),
     {.name = "health", .type = KEYWORD_SECTION, .offset = AT(config, health), .section = &section_health, .pass = PASS_SETTINGS},
+    {.name = "replay", .type = KEYWORD_SECTION, .section = &section_replay, .pass = PASS_SETTINGS},
     COUNT("concurrency", concurrency, 1, 10000, "64"),
     COUNT("platform_concurrency", platform_concurrency, 1, 1000, "8"),
     COUNT("dns_concurrency", dns_concurrency, 1, 1000, "16"),
@@ -197,6 +204,7 @@ static const struct keyword policy[] = {
     LATER("failure", policy_failure), /* these three together */
     LATER("second", policy_second),
     LATER("money", policy_money),
+    {.name = "reference", .type = KEYWORD_WORD, .offset = AT(policy, reference), .words = words_reference, .initial = "median"},
     {.name = "request", .type = KEYWORD_OWN, .read = read_policy_request, .dump = dump_policy_request},
     SOFT(stability),
     SOFT(capacity),

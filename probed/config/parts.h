@@ -70,7 +70,7 @@ struct section {
 enum { PASS_CURRENCY, PASS_RATES, PASS_SETTINGS, PASS_POLICIES, PASS_PLATFORMS, PASS_COUNT };
 extern const struct section section_top, section_budget, section_health, section_roles, section_role, section_model, section_policy,
     section_request, section_platform, section_key, section_endpoint, section_route, section_price, section_window, section_probes;
-extern const char *const words_level[], *const words_dialect[], *const words_latency[], *const words_source[], *const words_log[];
+extern const char *const words_level[], *const words_dialect[], *const words_latency[], *const words_source[], *const words_log[], *const words_reference[];
 const struct keyword *section_find(const struct section *s, const char *name);
 /* Puts every default of the section (and of sections in it) into base. */
 void section_defaults(const struct section *s, void *base);

@@ -65,7 +65,8 @@ static void how_money(const struct explaining *e, char *how, size_t size)
     if (e->policy->failure_pico > 0)
         snprintf(how, size, "(%s + p x %s) / worth of a failed request%s", price, retry, e->in->price_known ? "" : "; not known: twice the dearest");
     else
-        snprintf(how, size, "m %.4g x (%s + p x %s) / the model's median price%s", e->policy->money, price, retry,
+        snprintf(how, size, "m %.4g x (%s + p x %s) / the model's %s price%s", e->policy->money, price, retry,
+                 e->policy->reference == REFERENCE_MEAN ? "mean" : "median",
                  e->in->price_known ? "" : "; not known: twice the dearest");
 }
 

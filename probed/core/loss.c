@@ -88,8 +88,15 @@ static double median(double *values, size_t len)
 }
 
 /* Free routes don't make a reference; with some free and some not, the median may be one, and then only the others count. */
-static double reference_cost(double *costs, size_t len)
+static double reference_cost(double *costs, size_t len, enum cost_reference reference)
 {
+    double sum = 0;
+
+    if (reference == REFERENCE_MEAN) {
+        for (size_t i = 0; i < len; i++)
+            sum += costs[i];
+        return len > 0 ? sum / (double)len : 0;
+    }
     double middle = median(costs, len);
     size_t free_ones = 0;
 
@@ -116,7 +123,7 @@ void loss_field_init(struct loss_field *f, const struct policy *policy, const st
         costs[known++] = (double)cost;
         dearest = larger(dearest, (double)cost);
     }
-    f->reference = reference_cost(costs, known);
+    f->reference = reference_cost(costs, known, policy->reference);
     f->cost_unknown = 2 * dearest;
     f->latency_unknown = slowest > 0 ? slowest : LOSS_LATENCY_UNKNOWN;
     if (f->reference <= 0)

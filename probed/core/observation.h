@@ -49,6 +49,7 @@ struct observation {
     uint16_t in_flight;      /* our requests to this route at that time, this one included */
     uint16_t flags;          /* enum observation_flag */
     usec_t interval;         /* the interval it was scheduled at; 0 = not scheduled */
+    uint8_t reporter;        /* from ranker_reporter; 0 = nobody in particular */
     uint8_t endpoint;        /* index in the platform's list */
     bool reused;             /* on a kept connection */
     uint8_t http_version;    /* 11, 20; 0 = none came */

@@ -2,7 +2,7 @@
  *
  * Everything is in units of one failed request. `second` is how many failed requests one second of waiting is worth;
  * money either outright (failure_pico: what one failed request costs in the reference currency) or relative (money: how
- * many failed requests one reference price is worth, the reference being the median of the model's known prices). */
+ * many failed requests one reference price is worth, the reference being the median or the mean of the model's known prices). */
 #ifndef PROBED_CORE_POLICY_H
 #define PROBED_CORE_POLICY_H
 
@@ -21,6 +21,9 @@ struct tag {
     const char *value; /* "" = a plain flag */
 };
 
+/* What one reference price is: the median or the mean of what the policy's request costs at the model's known prices. */
+enum cost_reference { REFERENCE_MEDIAN, REFERENCE_MEAN };
+
 struct policy {
     const char *name;
     const char *about; /* one sentence: whom it serves */
@@ -28,6 +31,7 @@ struct policy {
     double second;        /* failed requests a second of waiting; > 0 */
     int64_t failure_pico; /* outright: pico-units of the reference currency that a failed request is worth; 0 = relative */
     double money;         /* relative: failed requests a reference price; >= 0 */
+    enum cost_reference reference;
     int64_t input_tokens, output_tokens; /* the policy's request */
     /* Soft terms: failed requests at the worst value of each (1.0 = fully unstable, no capacity, dishonest). >= 0. */
     double stability, capacity, honesty;

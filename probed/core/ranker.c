@@ -77,6 +77,9 @@ void ranker_free(struct ranker *r)
     free(r->routes);
     free(r->models);
     free(r->index);
+    for (size_t i = 0; i < r->reporters_len; i++)
+        free(r->reporters[i]);
+    free(r->reporters);
     free(r->vantage);
     free(r->rank_room);
     free(r->slots_room);
@@ -91,24 +94,57 @@ void ranker_free(struct ranker *r)
 
 usec_t ranker_clock(struct ranker *r, usec_t now)
 {
+    bool begins = r->now == 0 && now > 0;
+
     if (now > r->now)
         r->now = now;
+    for (size_t i = 0; begins && i < r->models_len; i++)
+        r->models[i].due = r->models[i].round = r->models[i].observed_at = now;
     return r->now;
+}
+
+/* The first tick that is not before t. */
+static usec_t tick(usec_t t)
+{
+    return (t + RANKER_TICK - 1) / RANKER_TICK * RANKER_TICK;
 }
 
 void ranker_mark(struct ranker *r, const struct ranked_route *route)
 {
     struct ranked_model *m = &r->models[route->model];
 
-    m->dirty = true;
     m->stale[route->place] = true;
+    ranker_set_due(r, m, tick(r->now));
 }
 
-static void mark_platform(struct ranker *r, int platform)
+void ranker_urge(struct ranker *r, const struct ranked_route *route)
+{
+    struct ranked_model *m = &r->models[route->model];
+
+    m->stale[route->place] = true;
+    ranker_set_due(r, m, r->now);
+}
+
+/* The clock moves, and what was due on the platform's models before is worked off: something about all of it changes now. */
+static void bring_platform(struct ranker *r, int platform, usec_t now)
+{
+    now = ranker_clock(r, now);
+    for (size_t i = 0; i < r->routes_len; i++) {
+        if (r->routes[i]->platform == platform)
+            ranker_bring(r, r->routes[i]->model, now);
+    }
+}
+
+static void bring_route(struct ranker *r, const struct ranked_route *route, usec_t now)
+{
+    ranker_bring(r, route->model, ranker_clock(r, now));
+}
+
+static void urge_platform(struct ranker *r, int platform)
 {
     for (size_t i = 0; i < r->routes_len; i++) {
         if (r->routes[i]->platform == platform)
-            ranker_mark(r, r->routes[i]);
+            ranker_urge(r, r->routes[i]);
     }
 }
 
@@ -126,6 +162,28 @@ int ranker_add_platform(struct ranker *r, const char *name, const char *title, c
         .usable = true,
     };
     return (int)r->platforms_len++;
+}
+
+int ranker_find_platform(const struct ranker *r, const char *name)
+{
+    for (size_t i = 0; i < r->platforms_len; i++) {
+        if (strcmp(r->platforms[i].name, name) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+uint8_t ranker_reporter(struct ranker *r, const char *name)
+{
+    for (size_t i = 0; i < r->reporters_len; i++) {
+        if (strcmp(r->reporters[i], name) == 0)
+            return (uint8_t)(i + 1);
+    }
+    if (r->reporters_len == RANKER_REPORTERS)
+        return RANKER_REPORTERS;
+    r->reporters = alloc_resize(r->reporters, r->reporters_len + 1, sizeof(r->reporters[0]));
+    r->reporters[r->reporters_len++] = alloc_string(name);
+    return (uint8_t)r->reporters_len;
 }
 
 int ranker_find_model(const struct ranker *r, const char *name)
@@ -158,7 +216,13 @@ static int add_model(struct ranker *r, const char *name)
     }
     struct ranked_model *m = &r->models[r->models_len];
 
-    *m = (struct ranked_model){.name = alloc_string(name), .standings = alloc_zero(r->policies_len, sizeof(struct standing))};
+    *m = (struct ranked_model){
+        .name = alloc_string(name),
+        .standings = alloc_zero(r->policies_len, sizeof(struct standing)),
+        .due = r->now,
+        .round = r->now,
+        .observed_at = r->now,
+    };
     for (size_t p = 0; p < r->policies_len; p++)
         m->standings[p].first = m->standings[p].challenger = -1;
     return (int)r->models_len++;
@@ -345,9 +409,10 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
 {
     if (id < 0 || (size_t)id >= r->routes_len || now < r->now)
         return -EINVAL;
-    r->now = now;
     struct ranked_route *route = r->routes[id];
+    const char *why;
 
+    bring_route(r, route, now);
     if (o->outcome.fault == FAULT_LOCAL || (r->local && o->outcome.fault == FAULT_RELAY))
         return 0;
     /* Only a chat says how a route works; a lesser check of it can speak against it alone. */
@@ -369,7 +434,10 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
     route->restored = false;
     r->models[route->model].fresh[route->place] = true;
     r->models[route->model].content = true;
+    r->models[route->model].observed_at = now;
     ranker_mark(r, route);
+    if (ranker_state_of(r, route, now, &why) != route->state)
+        ranker_urge(r, route);
     return 0;
 }
 
@@ -385,7 +453,7 @@ int ranker_observe_platform(struct ranker *r, int id, const struct observation *
 {
     if (id < 0 || (size_t)id >= r->platforms_len || now < r->now || (o->probe != PROBE_REACH && o->probe != PROBE_MODELS))
         return -EINVAL;
-    r->now = now;
+    bring_platform(r, id, now);
     struct ranked_platform *platform = &r->platforms[id];
     struct platform_check *check = &platform->check[o->probe];
 
@@ -399,11 +467,11 @@ int ranker_observe_platform(struct ranker *r, int id, const struct observation *
         text_copy(check->why, sizeof(check->why), text, strlen(text));
         free(text);
         if (check->run == (unsigned)r->rules.fall)
-            mark_platform(r, id);
+            urge_platform(r, id);
         return 0;
     }
     if (check->run >= (unsigned)r->rules.fall)
-        mark_platform(r, id);
+        urge_platform(r, id);
     check->run = 0;
     bool refused = o->outcome.fault == FAULT_OURS && (o->outcome.kind == OUTCOME_AUTH || o->outcome.kind == OUTCOME_NO_CREDIT);
 
@@ -411,7 +479,7 @@ int ranker_observe_platform(struct ranker *r, int id, const struct observation *
     if (refused != platform->key_refused && (refused || (o->probe == PROBE_MODELS && outcome_ok(o->outcome)))) {
         platform->key_refused = refused;
         text_copy(platform->why, sizeof(platform->why), outcome_text(o->outcome.kind), strlen(outcome_text(o->outcome.kind)));
-        mark_platform(r, id);
+        urge_platform(r, id);
     }
     return 0;
 }
@@ -426,8 +494,9 @@ void ranker_set_listing(struct ranker *r, int id, enum listing listing, usec_t n
     /* A list that was wrong about the route before is not believed while the route answers. */
     if (route->listing == listing || (listing == LISTING_ABSENT && route->unlisted && route->stats.health.ok_run > 0))
         return;
+    bring_route(r, route, now);
     route->listing = listing;
-    ranker_mark(r, route);
+    ranker_urge(r, route);
 }
 
 void ranker_set_price(struct ranker *r, int id, const struct price *price, usec_t now)
@@ -436,7 +505,7 @@ void ranker_set_price(struct ranker *r, int id, const struct price *price, usec_
     const struct price *old = &route->price;
     bool same = old->known == price->known && old->input == price->input && old->output == price->output && old->call == price->call;
 
-    ranker_clock(r, now);
+    bring_route(r, route, now);
     route->price = *price;
     if (same)
         return;
@@ -451,7 +520,7 @@ static void change_facts(struct ranker *r, struct ranked_route *route, const str
     table_facts_unref(route->facts);
     route->facts = facts;
     r->models[route->model].content = true;
-    r->models[route->model].dirty = true;
+    ranker_mark(r, route);
 }
 
 static bool differ(const char *a, const char *b)
@@ -469,21 +538,29 @@ void ranker_set_endpoint(struct ranker *r, int platform, const char *dialect, co
             continue;
         struct table_facts facts = *route->facts;
 
+        bring_route(r, route, now);
         facts.endpoint = (char *)(uintptr_t)url;
         change_facts(r, route, &facts);
     }
+}
+
+void ranker_set_interval(struct ranker *r, int id, usec_t interval, usec_t now)
+{
+    struct ranked_route *route = r->routes[id];
+
+    bring_route(r, route, now);
+    if (route->interval == interval)
+        return;
+    route->interval = interval;
+    r->models[route->model].content = true;
+    ranker_mark(r, route);
 }
 
 void ranker_set_level(struct ranker *r, int id, const char *level, usec_t interval, usec_t now)
 {
     struct ranked_route *route = r->routes[id];
 
-    ranker_clock(r, now);
-    if (route->interval != interval) {
-        route->interval = interval;
-        r->models[route->model].content = true;
-        ranker_mark(r, route);
-    }
+    ranker_set_interval(r, id, interval, now);
     if (!differ(route->facts->level, level))
         return;
     struct table_facts facts = *route->facts;
@@ -496,22 +573,22 @@ void ranker_set_usable(struct ranker *r, int id, bool usable, const char *why, u
 {
     struct ranked_platform *platform = &r->platforms[id];
 
-    ranker_clock(r, now);
     if (!usable && why)
         text_copy(platform->why, sizeof(platform->why), why, strlen(why));
     if (platform->usable == usable)
         return;
+    bring_platform(r, id, now);
     platform->usable = usable;
-    mark_platform(r, id);
+    urge_platform(r, id);
 }
 
 void ranker_set_maintenance(struct ranker *r, int platform, bool on, usec_t now)
 {
-    ranker_clock(r, now);
     if (r->platforms[platform].maintenance == on)
         return;
+    bring_platform(r, platform, now);
     r->platforms[platform].maintenance = on;
-    mark_platform(r, platform);
+    urge_platform(r, platform);
 }
 
 void ranker_set_local(struct ranker *r, bool on, usec_t now)
@@ -521,6 +598,7 @@ void ranker_set_local(struct ranker *r, bool on, usec_t now)
         return;
     r->local = on;
     r->changed = r->hard = true;
+    r->revision++;
 }
 
 void ranker_set_restored(struct ranker *r, bool on)
@@ -539,11 +617,11 @@ void ranker_set_override(struct ranker *r, int id, enum override_action action, 
 {
     struct ranked_route *route = r->routes[id];
 
-    ranker_clock(r, now);
     if (route->override == action)
         return;
+    bring_route(r, route, now);
     route->override = action;
-    ranker_mark(r, route);
+    ranker_urge(r, route);
 }
 
 void ranker_set_events(struct ranker *r, ranker_event_fn fn, void *arg)

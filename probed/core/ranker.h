@@ -3,7 +3,10 @@
  *
  * Pure: `now` is the caller's steady clock (us since the Unix epoch as it stood at the caller's start); going backwards is refused (-EINVAL).
  * The same calls in the same order give the same table bytes. Routes, platforms and models are small integers handed out by the add calls.
- * Only what changed is ranked again: an observation marks its model dirty, ranker_refresh works off dirty models. */
+ *
+ * When a model is ranked is a function of what is told and of when it was, never of when somebody looks: a soft change counts at the next tick (a
+ * whole second of the clock), a hard one (a state, an override) at its own time, and time alone in rounds of RANKER_ROUND. ranker_refresh
+ * works off what is due; being called late or often gives the same rankings. So a replay of observations gives the daemon's tables. */
 #ifndef PROBED_CORE_RANKER_H
 #define PROBED_CORE_RANKER_H
 
@@ -12,6 +15,9 @@
 #include "shared/table.h"
 
 struct ranker;
+
+#define RANKER_TICK USEC_PER_SEC
+#define RANKER_ROUND (10 * USEC_PER_SEC)
 
 /* Rules of the state filter; zero members mean the default in brackets. */
 struct health_rules {
@@ -52,6 +58,7 @@ struct ranker_route_setup {
 int ranker_add_platform(struct ranker *r, const char *name, const char *title, const struct tag *tags, size_t tags_len);
 /* The new route's id. */
 int ranker_add_route(struct ranker *r, const struct ranker_route_setup *setup);
+int ranker_find_platform(const struct ranker *r, const char *name); /* -1 = none */
 size_t ranker_routes(const struct ranker *r);
 int ranker_find(const struct ranker *r, const char *platform, const char *model); /* -1 = none */
 enum route_state ranker_state(const struct ranker *r, int route); /* as of the last refresh */
@@ -60,6 +67,10 @@ const struct table_facts *ranker_facts(const struct ranker *r, int route);
 /* Takes over statistics, health, caps, incumbents, evidence, slots and the clock of the same-named routes, policies and models of `old`
  * (which is left fit only for ranker_free). Overrides and evidence about platforms come too. */
 void ranker_adopt(struct ranker *r, struct ranker *old);
+
+/* A small number for whoever reports traffic, for observation.reporter; beyond RANKER_REPORTERS all share the last. */
+#define RANKER_REPORTERS 255
+uint8_t ranker_reporter(struct ranker *r, const char *name);
 
 /* What is observed. */
 int ranker_observe(struct ranker *r, int route, const struct observation *o, usec_t now) ATTR_UNUSED_RESULT;
@@ -74,6 +85,8 @@ void ranker_set_price(struct ranker *r, int route, const struct price *price, us
 /* The platform's endpoint in use for routes of that dialect. */
 void ranker_set_endpoint(struct ranker *r, int platform, const char *dialect, const char *url, usec_t now);
 void ranker_set_level(struct ranker *r, int route, const char *level, usec_t interval, usec_t now);
+/* How often it is probed from now on. */
+void ranker_set_interval(struct ranker *r, int route, usec_t interval, usec_t now);
 void ranker_set_usable(struct ranker *r, int platform, bool usable, const char *why, usec_t now); /* no key: unusable */
 void ranker_set_maintenance(struct ranker *r, int platform, bool on, usec_t now);
 /* Our own network is at fault: verdicts freeze (observations with relay faults are dropped) and the table says so. */
@@ -96,9 +109,13 @@ struct ranker_event {
 typedef void (*ranker_event_fn)(void *arg, const struct ranker_event *event);
 void ranker_set_events(struct ranker *r, ranker_event_fn fn, void *arg);
 
-/* Works off at most max_models dirty models (0 = all). `everything` first marks all dirty (time alone moves decayed statistics).
- * True if more is left. Events are told from in here. */
+/* Works off what is due, at most max_models models (0 = all). `everything`: all models are due now (after a reload). True if more is left.
+ * Events are told from in here and from ranker_observe. */
 bool ranker_refresh(struct ranker *r, usec_t now, size_t max_models, bool everything);
+/* When ranker_refresh next has something to do; USEC_INFINITY = not before something is told. */
+usec_t ranker_due(const struct ranker *r);
+/* Grows by one with each ranking whose content changed: the same in every replay. */
+uint64_t ranker_revision(const struct ranker *r);
 /* Did any ranking change since the last ranker_table? `hard`: something that must be published at once (a state or first place). */
 bool ranker_changed(const struct ranker *r, bool *ret_hard);
 /* The table as of the last refresh; generation = the one given. wall_offset is added to steady times for the times in rows. Caller unrefs. */

@@ -74,6 +74,9 @@ void ranker_adopt(struct ranker *r, struct ranker *old)
     r->restored = old->restored;
     r->changed = true;
     adopt_platforms(r, old);
+    for (size_t i = 0; i < old->reporters_len; i++)
+        ranker_reporter(r, old->reporters[i]); /* the same numbers */
+    r->revision = old->revision + 1;
     for (size_t i = 0; i < r->routes_len; i++) {
         struct ranked_route *to = r->routes[i];
         int id = ranker_find(old, to->facts->platform, to->facts->model);

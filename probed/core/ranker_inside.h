@@ -49,7 +49,7 @@ _Static_assert(sizeof(struct ranked_route) <= 7168, "8 kB a route in all, with i
 
 /* A route in one ranking. */
 struct place {
-    int64_t loss, shown; /* as ranked; as in the last table */
+    int64_t loss; /* of the last ranking whose content changed */
     struct rank_evidence evidence;
     uint32_t rank;
     uint16_t slots, flags;
@@ -87,7 +87,10 @@ struct ranked_model {
     struct loss_input *inputs;
     bool *stale, *fresh; /* input to be made anew; observed since the last ranking */
     struct standing *standings; /* one a policy */
-    bool dirty, everything, content, ranked;
+    bool everything, content, ranked;
+    usec_t due;         /* when it is ranked next: the next tick after a change, a hard change's own time, or the round */
+    usec_t round;       /* when time alone is reason enough */
+    usec_t observed_at; /* last observation of one of its routes */
     /* How routes fail together, by pairs of indices; NULL for models of more than RELATED_MOST routes, where it is worked out each time. */
     float *related;
 };
@@ -98,7 +101,9 @@ struct ranker {
     struct health_rules rules;
     char currency[CURRENCY_MAX];
     char *vantage;
-    usec_t now;
+    usec_t now;         /* 0 = its time has not begun */
+    usec_t due;         /* no model is due before */
+    uint64_t revision;
     bool local, restored;
     bool changed, hard;
     size_t platforms_len, platforms_size, routes_len, routes_size, models_len, models_size;
@@ -107,6 +112,8 @@ struct ranker {
     struct ranked_model *models;
     int *index; /* open hash of route ids by tie; -1 = free */
     size_t index_size;
+    char **reporters; /* names; number 1 is the first */
+    size_t reporters_len;
     size_t cursor; /* next model that a refresh in slices looks at */
     ranker_event_fn events;
     void *events_arg;
@@ -124,7 +131,10 @@ struct ranker {
 
 /* ranker.c */
 usec_t ranker_clock(struct ranker *r, usec_t now); /* moves the clock forward, never back */
-void ranker_mark(struct ranker *r, const struct ranked_route *route);
+void ranker_mark(struct ranker *r, const struct ranked_route *route); /* something about it changed: rank its model at the next tick */
+void ranker_urge(struct ranker *r, const struct ranked_route *route); /* something hard did: rank it as of now */
+/* Works off what of the model was due before `now`. To be called before anything of it changes at `now`. */
+void ranker_bring(struct ranker *r, int model, usec_t now);
 void ranker_relate(struct ranker *r, const struct ranked_route *route); /* its failures are others' too: look again */
 int ranker_find_policy(const struct ranker *r, const char *name); /* NULL = the first; -1 = none */
 int ranker_find_model(const struct ranker *r, const char *name);
@@ -137,7 +147,8 @@ void ranker_make_input(const struct ranker *r, const struct ranked_route *route,
 unsigned ranker_cap(const struct ranked_route *route, usec_t now); /* slots */
 
 /* ranker_refresh.c */
-void ranker_rank_model(struct ranker *r, size_t model, usec_t now);
+void ranker_rank_model(struct ranker *r, size_t model, usec_t at);
+void ranker_set_due(struct ranker *r, struct ranked_model *m, usec_t at); /* not later than `at` */
 double ranker_together(const void *arg, size_t i, size_t j); /* arg: struct ranker_pairs */
 void ranker_prepare(struct ranker *r, size_t model, usec_t now); /* fills prepared_room */
 struct ranker_pairs {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "probed/core/ranker_inside.h"
+#include "probed/core/schedule.h"
 
 #define MOVE_PER_SECOND 8.0
 #define MOVE_MOST 32.0
@@ -256,8 +257,7 @@ static void describe(struct ranker *r, const struct ranked_model *m, struct stan
         uint16_t row_flags = flags_of(&r->prepared_room[i], place, &r->rank_room[i], result);
 
         /* Time alone moves losses a little; a table is not new for that. */
-        place->loss = r->rank_room[i].loss;
-        if (place->reason != reason || place->flags != row_flags || llabs(place->loss - place->shown) > llabs(place->shown) / 50)
+        if (place->reason != reason || place->flags != row_flags || llabs(r->rank_room[i].loss - place->loss) > llabs(place->loss) / 50)
             s->changed = true;
         place->reason = reason;
         place->flags = row_flags;
@@ -279,6 +279,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     const struct ranker_pairs pairs = {r, m, m->inputs};
     struct loss_field field = ranker_losses(r, model, policy, m->inputs);
     int old = s->first;
+    bool unpublished = s->changed;
     /* Who was first by the operator's word alone has no place to defend when that ends. */
     int incumbent = old >= 0 && s->pinned && r->routes[m->routes[old]]->override != OVERRIDE_PIN ? -1 : old;
 
@@ -300,6 +301,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
 
     for (size_t i = 0; i < m->len; i++)
         s->places[i].evidence = r->evidence_room[i];
+    s->changed = m->content;
     s->first = result.first;
     s->challenger = result.challenger;
     s->pinned = result.first >= 0 && r->rank_room[result.first].pinned;
@@ -310,47 +312,90 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
         s->changed = r->hard = true;
         tell_first(r, m, policy, &result, old, incumbent);
     }
-    if (m->content)
-        s->changed = true;
-    if (s->changed)
+    if (s->changed) {
         r->changed = true;
+        r->revision++;
+        for (size_t i = 0; i < m->len; i++)
+            s->places[i].loss = r->rank_room[i].loss;
+    }
+    s->changed = s->changed || unpublished;
 }
 
-void ranker_rank_model(struct ranker *r, size_t model, usec_t now)
+/* Time alone moves decayed statistics: a model is ranked again every RANKER_ROUND, at a phase of its own, and more rarely the longer nothing
+ * was observed, so that a replay gets over a week of silence in a few hundred rounds. */
+static usec_t next_round(const struct ranked_model *m, usec_t at)
+{
+    usec_t phase = (usec_t)(schedule_hash(m->name) % (RANKER_ROUND / RANKER_TICK)) * RANKER_TICK, idle = at - m->observed_at;
+    usec_t round = idle > 64 * RANKER_ROUND ? idle / 64 : RANKER_ROUND;
+
+    return (at - phase + round) / RANKER_ROUND * RANKER_ROUND + phase;
+}
+
+void ranker_set_due(struct ranker *r, struct ranked_model *m, usec_t at)
+{
+    m->due = at < m->due ? at : m->due;
+    r->due = m->due < r->due ? m->due : r->due;
+}
+
+void ranker_rank_model(struct ranker *r, size_t model, usec_t at)
 {
     struct ranked_model *m = &r->models[model];
 
-    update_routes(r, m, now);
+    if (at >= m->round) {
+        m->everything = true;
+        m->round = next_round(m, at);
+    }
+    update_routes(r, m, at);
     loss_pool(m->inputs, m->len);
-    ranker_prepare(r, model, now);
+    ranker_prepare(r, model, at);
     for (size_t p = 0; p < r->policies_len; p++)
-        rank_policy(r, model, p, now);
+        rank_policy(r, model, p, at);
     memset(m->fresh, 0, m->len * sizeof(m->fresh[0]));
     m->ranked = true;
-    m->dirty = m->everything = m->content = false;
+    m->everything = m->content = false;
+    m->due = m->round;
+}
+
+void ranker_bring(struct ranker *r, int model, usec_t now)
+{
+    while (r->models[model].due < now)
+        ranker_rank_model(r, (size_t)model, r->models[model].due);
 }
 
 bool ranker_refresh(struct ranker *r, usec_t now, size_t max_models, bool everything)
 {
     size_t done = 0;
+    usec_t due = USEC_INFINITY;
 
     now = ranker_clock(r, now);
-    if (everything) {
-        for (size_t i = 0; i < r->models_len; i++)
-            r->models[i].dirty = r->models[i].everything = true;
+    for (size_t i = 0; everything && i < r->models_len; i++) {
+        ranker_bring(r, (int)i, now);
+        r->models[i].everything = true;
+        ranker_set_due(r, &r->models[i], now);
     }
     for (size_t looked = 0; looked < r->models_len; looked++) {
         size_t i = r->cursor;
 
-        if (r->models[i].dirty) {
-            if (max_models > 0 && done == max_models)
+        if (r->models[i].due <= now) {
+            if (max_models > 0 && done++ == max_models)
                 return true;
-            ranker_rank_model(r, i, now);
-            done++;
+            ranker_bring(r, (int)i, now + 1);
         }
+        due = r->models[i].due < due ? r->models[i].due : due;
         r->cursor = (i + 1) % r->models_len;
     }
+    r->due = due;
     return false;
+}
+
+usec_t ranker_due(const struct ranker *r)
+{
+    return r->due;
+}
+
+uint64_t ranker_revision(const struct ranker *r)
+{
+    return r->revision;
 }
 
 bool ranker_changed(const struct ranker *r, bool *ret_hard)

@@ -62,7 +62,6 @@ static void build_ranking(const struct ranker *r, const struct ranked_model *m, 
 
         ranker_fill_row(r->routes[m->routes[i]], &m->inputs[i], &r->policies[policy], place, now, wall_offset, row);
         table_facts_ref(row->facts);
-        place->shown = place->loss;
     }
     ranking_unref(s->published);
     s->published = ranking;

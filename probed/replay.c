@@ -1,0 +1,420 @@
+/* A co-process with virtual time: one record a line in, one table a line out whenever it is asked for.
+ *
+ * It holds what the daemon's world holds but for the prober: configuration, ranker, overrides. The clock is the records'; it never goes back. What
+ * passes by time alone (overrides that expire, maintenance windows) is caught up with before each record. When models are ranked is the
+ * ranker's own affair, so the tables are those that the daemon had.
+ *
+ * Input is read in blocks; answers leave before it would wait for more input: whoever asks for a table and waits gets it. Times below a
+ * day would look like "never" to statistics that know no sign, so that histories which begin near zero are shifted by SHIFT inside. */
+#include "probed/replay.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probed/core/record.h"
+#include "probed/overrides.h"
+#include "probed/roster.h"
+#include "shared/alloc.h"
+#include "shared/buf.h"
+#include "shared/json.h"
+
+#define SHIFT (1000000000LL * USEC_PER_SEC) /* whole rounds: ticks stay where they are */
+#define OPEN_ROUTES_MAX 20000
+#define BLOCK 65536
+
+struct replay {
+    struct config *config;
+    struct ranker *ranker;
+    struct overrides overrides;
+    const struct replay_options *options;
+    FILE *messages;
+    int to;
+    bool begun;
+    usec_t shift, now; /* now: inside */
+    usec_t began, first; /* for a pace: real and virtual */
+    usec_t calendar;   /* next look at it */
+    bool *maintenance; /* a platform of the configuration: as last told */
+    unsigned long line, skipped;
+    struct buf out, table; /* table: of `revision`, from its generation on */
+    uint64_t revision;
+    bool has_table;
+};
+
+/* --- who is meant --- */
+
+static int no_such(const char *what, const char *name, struct err *err)
+{
+    return err_set(err, -ENOENT, "%s \"%.100s\" is not in the configuration (\"replay: {open: true}\" adds what appears)", what, name);
+}
+
+static int want_platform(struct replay *r, const char *name, struct err *err)
+{
+    int platform = ranker_find_platform(r->ranker, name);
+    if (platform >= 0)
+        return platform;
+    if (!r->config->replay_open)
+        return no_such("platform", name, err);
+    return ranker_add_platform(r->ranker, name, NULL, NULL, 0);
+}
+
+static int want_route(struct replay *r, const char *platform_name, const char *model, struct err *err)
+{
+    int route = ranker_find(r->ranker, platform_name, model);
+    if (route >= 0)
+        return route;
+    if (!r->config->replay_open)
+        return no_such(ranker_find_platform(r->ranker, platform_name) < 0 ? "platform" : "model",
+                       ranker_find_platform(r->ranker, platform_name) < 0 ? platform_name : model, err);
+    if (ranker_routes(r->ranker) >= OPEN_ROUTES_MAX)
+        return err_set(err, -E2BIG, "more than %d routes have appeared", OPEN_ROUTES_MAX);
+    int platform = want_platform(r, platform_name, err);
+    if (platform < 0)
+        return platform;
+    struct ranker_route_setup setup = {
+        .platform = platform, .model = model, .dialect = "openai", .endpoint = "", .price = {.source = "history"}};
+    route = ranker_add_route(r->ranker, &setup);
+    const struct api_override *word = overrides_find(&r->overrides, platform_name, model);
+    if (word)
+        ranker_set_override(r->ranker, route, word->action, r->now);
+    return route;
+}
+
+/* --- what passes by time alone --- */
+
+static void apply_overrides(struct replay *r, usec_t at)
+{
+    for (size_t i = 0; i < ranker_routes(r->ranker); i++) {
+        const struct table_facts *facts = ranker_facts(r->ranker, (int)i);
+        const struct api_override *word = overrides_find(&r->overrides, facts->platform, facts->model);
+        ranker_set_override(r->ranker, (int)i, word ? word->action : OVERRIDE_NONE, at);
+    }
+}
+
+static void check_calendar(struct replay *r)
+{
+    for (size_t i = 0; i < r->config->platforms_len; i++) {
+        const struct config_platform *c = &r->config->platforms[i];
+        bool on = c->windows_len > 0 && config_platform_maintenance(c, r->now - r->shift) != NULL;
+        if (on == r->maintenance[i])
+            continue;
+        r->maintenance[i] = on;
+        ranker_set_maintenance(r->ranker, ranker_find_platform(r->ranker, c->name), on, r->now);
+    }
+    r->calendar = (r->now / USEC_PER_SEC + 1) * USEC_PER_SEC;
+}
+
+static void pass_time(struct replay *r)
+{
+    for (usec_t expiry; (expiry = overrides_next_expiry(&r->overrides)) <= r->now;) {
+        overrides_expire(&r->overrides, expiry);
+        apply_overrides(r, expiry);
+    }
+    if (r->now >= r->calendar)
+        check_calendar(r);
+}
+
+static usec_t real_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (usec_t)now.tv_sec * USEC_PER_SEC + now.tv_nsec / 1000;
+}
+
+static void keep_pace(const struct replay *r)
+{
+    double due = (double)(r->now - r->first) / r->options->speed, passed = (double)(real_time() - r->began);
+    if (due <= passed)
+        return;
+    usec_t left = (usec_t)(due - passed);
+    struct timespec wait = {.tv_sec = left / USEC_PER_SEC, .tv_nsec = left % USEC_PER_SEC * 1000};
+    while (nanosleep(&wait, &wait) < 0 && errno == EINTR)
+        ;
+}
+
+/* --- configuration --- */
+
+/* What had appeared stays, if the new configuration is open as well. */
+static void keep_appeared(struct replay *r, const struct ranker *old)
+{
+    struct err err;
+    for (size_t i = 0; r->config->replay_open && i < ranker_routes(old); i++)
+        if (want_route(r, ranker_facts(old, (int)i)->platform, ranker_facts(old, (int)i)->model, &err) < 0)
+            return;
+}
+
+static void use_config(struct replay *r, struct config *config)
+{
+    struct ranker *old = r->ranker;
+    struct config *old_config = r->config;
+    r->config = config;
+    r->ranker = roster_ranker(config, NULL, NULL);
+    if (old) {
+        keep_appeared(r, old);
+        ranker_adopt(r->ranker, old);
+    }
+    ranker_free(old);
+    config_unref(old_config);
+    free(r->maintenance);
+    r->maintenance = alloc_zero(config->platforms_len + 1, sizeof *r->maintenance);
+    for (size_t i = 0; i < config->platforms_len; i++)
+        if (config->platforms[i].level == LEVEL_OFF)
+            ranker_set_usable(r->ranker, ranker_find_platform(r->ranker, config->platforms[i].name), false, "switched off (level: off)", r->now);
+    r->calendar = 0;
+    r->has_table = false;
+}
+
+static int load_config(struct replay *r, const char *file, struct err *err)
+{
+    int errors = 0;
+    struct config *config = config_load(file, r->messages, false, &errors);
+    if (!config)
+        return err_set(err, -EINVAL, "%s: %d error%s", file, errors, errors == 1 ? "" : "s");
+    use_config(r, config);
+    apply_overrides(r, r->now);
+    return 0;
+}
+
+/* --- records --- */
+
+static int64_t convert(const struct replay *r, int64_t pico_usd)
+{
+    return pico_usd < 0 ? -1 : config_convert(r->config, pico_usd, "USD");
+}
+
+static int take_observation(struct replay *r, struct record *record, struct err *err)
+{
+    struct observation *o = &record->o;
+    bool chat = o->probe == PROBE_CHAT;
+    int id = chat ? want_route(r, record->platform, record->model, err) : want_platform(r, record->platform, err);
+    if (id < 0)
+        return id;
+    o->at = r->now;
+    o->cost_pico = convert(r, o->cost_pico);
+    if (record->reporter[0])
+        o->reporter = ranker_reporter(r->ranker, record->reporter);
+    if (chat && o->interval > 0 && o->source == SOURCE_PROBE)
+        ranker_set_interval(r->ranker, id, o->interval, r->now);
+    int got = chat ? ranker_observe(r->ranker, id, o, r->now) : ranker_observe_platform(r->ranker, id, o, r->now);
+    return got < 0 ? err_set(err, got, "the core refused it: %s", strerror(-got)) : 0;
+}
+
+static int take_price(struct replay *r, const struct record *record, struct err *err)
+{
+    int route = want_route(r, record->platform, record->model, err);
+    if (route < 0)
+        return route;
+    struct price price = {.known = record->price.input >= 0 || record->price.call >= 0, .at = r->now, .source = "history"};
+    if (price.known && convert(r, 0) < 0)
+        return err_set(err, -EINVAL, "the price is in USD, and the configuration has no rate for it");
+    price.input = record->price.input < 0 ? 0 : convert(r, record->price.input);
+    price.output = record->price.output < 0 ? 0 : convert(r, record->price.output);
+    price.call = record->price.call < 0 ? 0 : convert(r, record->price.call);
+    ranker_set_price(r->ranker, route, &price, r->now);
+    return 0;
+}
+
+static int take_override(struct replay *r, const struct record *record, struct err *err)
+{
+    struct api_override word = {.action = record->action == OVERRIDE_NONE ? OVERRIDE_ENABLE : record->action, .made_at = r->now};
+    snprintf(word.platform, sizeof word.platform, "%s", record->platform);
+    snprintf(word.model, sizeof word.model, "%s", record->model);
+    word.expires_at = record->lasts > 0 ? r->now + record->lasts : 0;
+    int got = overrides_add(&r->overrides, &word, err);
+    if (got == 0)
+        apply_overrides(r, r->now);
+    return got;
+}
+
+static void print_row(const struct table_row *row, struct buf *to)
+{
+    char number[32];
+    buf_add_str(to, "{\"platform\":");
+    json_quote(to, row->facts->platform);
+    buf_printf(to, ",\"rank\":%u,\"weight\":%s", row->rank, json_format_number(number, sizeof number, row->slots / (double)TABLE_SLOTS));
+    buf_printf(to, ",\"state\":\"%s\",\"score\":%s", route_state_name(row->state),
+               json_format_number(number, sizeof number, round(row->score * 1e6) / 1e6));
+    buf_printf(to, ",\"provisional\":%s,\"reason\":\"%s\"}", row->flags & ROW_PROVISIONAL ? "true" : "false", route_reason_name(row->reason));
+}
+
+static void print_table(const struct table *table, struct buf *to)
+{
+    buf_printf(to, ",\"generation\":%llu,\"flags\":[%s],\"policies\":{", (unsigned long long)table->generation,
+               table->flags & TABLE_LOCAL ? "\"local\"" : "");
+    for (size_t p = 0; p < table->len; p++) {
+        buf_add_str(to, p ? "," : "");
+        json_quote(to, table->policies[p].name);
+        buf_add_str(to, ":{");
+        for (size_t m = 0; m < table->policies[p].len; m++) {
+            const struct ranking *ranking = table->policies[p].rankings[m];
+            buf_add_str(to, m ? "," : "");
+            json_quote(to, ranking->model);
+            buf_add_str(to, ":[");
+            for (size_t i = 0; i < ranking->len; i++) {
+                buf_add_str(to, i ? "," : "");
+                print_row(&ranking->rows[i], to);
+            }
+            buf_add_str(to, "]");
+        }
+        buf_add_str(to, "}");
+    }
+    buf_add_str(to, "}}\n");
+}
+
+static void answer_table(struct replay *r)
+{
+    char number[32];
+    ranker_refresh(r->ranker, r->now, 0, false);
+    uint64_t revision = ranker_revision(r->ranker);
+    if (!r->has_table || revision != r->revision) {
+        struct table *table = ranker_table(r->ranker, 1, revision, r->now, -r->shift);
+        buf_clear(&r->table);
+        print_table(table, &r->table);
+        table_unref(table);
+        r->revision = revision;
+        r->has_table = true;
+    }
+    buf_printf(&r->out, "{\"t\":%s", json_format_number(number, sizeof number, (double)(r->now - r->shift) / 1e6));
+    buf_add(&r->out, r->table.data, r->table.len);
+}
+
+static void begin(struct replay *r, usec_t t)
+{
+    r->begun = true;
+    r->shift = t < SHIFT ? SHIFT : 0;
+    r->first = t + r->shift;
+    r->began = real_time();
+}
+
+static int take_record(struct replay *r, struct record *record, struct err *err)
+{
+    if (!r->begun)
+        begin(r, record->t);
+    if (record->t + r->shift < r->now)
+        return err_set(err, -EINVAL, "time goes backwards: %.6f after %.6f", (double)record->t / 1e6, (double)(r->now - r->shift) / 1e6);
+    r->now = record->t + r->shift;
+    if (r->options->speed > 0)
+        keep_pace(r);
+    pass_time(r);
+    switch (record->kind) {
+    case RECORD_CHAT:
+    case RECORD_REACH:
+    case RECORD_MODELS: return take_observation(r, record, err);
+    case RECORD_PRICE: return take_price(r, record, err);
+    case RECORD_LISTING: {
+        int route = want_route(r, record->platform, record->model, err);
+        if (route >= 0)
+            ranker_set_listing(r->ranker, route, record->ok ? LISTING_PRESENT : LISTING_ABSENT, r->now);
+        return route < 0 ? route : 0;
+    }
+    case RECORD_USABLE: {
+        int platform = want_platform(r, record->platform, err);
+        if (platform >= 0)
+            ranker_set_usable(r->ranker, platform, record->ok, "there was no key for it", r->now);
+        return platform < 0 ? platform : 0;
+    }
+    case RECORD_OVERRIDE: return take_override(r, record, err);
+    case RECORD_SELF_CHECK: ranker_set_local(r->ranker, !record->ok, r->now); return 0;
+    case RECORD_CONFIG: return record->text[0] ? load_config(r, record->text, err) : 0;
+    case RECORD_TABLE: answer_table(r); return 0;
+    case RECORD_KIND_COUNT: break;
+    }
+    return 0;
+}
+
+static int take_line(struct replay *r, const char *line, size_t len)
+{
+    struct record record;
+    struct err err = {""};
+    r->line++;
+    if (len == 0 || strspn(line, " \t\r") >= len)
+        return 0;
+    if (record_parse(line, len, &record, &err) == 0 && take_record(r, &record, &err) == 0)
+        return 0;
+    fprintf(r->messages, "probed replay: line %lu: %s%s\n", r->line, err.text, r->options->skip_bad ? "; skipped" : "");
+    r->skipped++;
+    return r->options->skip_bad ? 0 : -1;
+}
+
+static int send_answers(struct replay *r)
+{
+    size_t sent = 0;
+    while (sent < r->out.len) {
+        ssize_t n = write(r->to, r->out.data + sent, r->out.len - sent);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            fprintf(r->messages, "probed replay: the answer could not be written: %s\n", strerror(errno));
+            return -1;
+        }
+        sent += (size_t)n;
+    }
+    buf_clear(&r->out);
+    return 0;
+}
+
+/* All whole lines in the buffer; *used: how much of it they take. */
+static int take_lines(struct replay *r, const char *data, size_t len, size_t *used)
+{
+    const char *end;
+    *used = 0;
+    while ((end = memchr(data + *used, '\n', len - *used))) {
+        if (take_line(r, data + *used, (size_t)(end - data) - *used) < 0)
+            return -1;
+        *used = (size_t)(end - data) + 1;
+        if (r->out.len > BLOCK && send_answers(r) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_all(struct replay *r, int from, char *block, size_t size)
+{
+    size_t len = 0, used;
+    for (;;) {
+        ssize_t n = read(from, block + len, size - len - 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            fprintf(r->messages, "probed replay: the input could not be read: %s\n", strerror(errno));
+            return -1;
+        }
+        if (n == 0)
+            break;
+        len += (size_t)n;
+        block[len] = '\0';
+        if (take_lines(r, block, len, &used) < 0 || send_answers(r) < 0)
+            return -1;
+        memmove(block, block + used, len - used);
+        len -= used;
+        if (len > RECORD_LINE_MAX) {
+            fprintf(r->messages, "probed replay: line %lu: longer than %d bytes\n", r->line + 1, RECORD_LINE_MAX);
+            return -1;
+        }
+    }
+    block[len] = '\0';
+    return take_line(r, block, len); /* the last may lack its newline */
+}
+
+int replay_run(struct config *config, const struct replay_options *options, int from, int to, FILE *messages)
+{
+    struct replay r = {.options = options, .to = to, .messages = messages};
+    char *block = alloc_zero(1, RECORD_LINE_MAX + BLOCK + 2);
+    use_config(&r, config);
+    int result = read_all(&r, from, block, RECORD_LINE_MAX + BLOCK + 2);
+    if (send_answers(&r) < 0)
+        result = -1;
+    if (r.skipped > 0 && options->skip_bad)
+        fprintf(messages, "probed replay: %lu bad line%s skipped\n", r.skipped, r.skipped == 1 ? "" : "s");
+    ranker_free(r.ranker);
+    config_unref(r.config);
+    overrides_done(&r.overrides);
+    free(r.maintenance);
+    buf_done(&r.out);
+    buf_done(&r.table);
+    free(block);
+    return result;
+}
