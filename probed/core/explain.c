@@ -198,7 +198,7 @@ static void explain_state(const struct ranker *r, const struct ranked_route *rou
     ranker_state_of(r, route, now, &why);
     text_copy(ret->state_why, sizeof(ret->state_why), why, strlen(why));
     ret->state_since = route->state_since;
-    ret->share_cap = (double)ranker_cap(route, now) / TABLE_SLOTS;
+    ret->share_cap = (double)ranker_cap(r, route, now) / TABLE_SLOTS;
     ret->flap_penalty = health_flap(&stats->health, now);
     ret->flap_suppress = FLAP_SUPPRESS;
     ret->flap_reuse = FLAP_REUSE;

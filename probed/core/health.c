@@ -31,6 +31,7 @@ static const double fails_in[BELIEFS] = {0.01, 0.30, 0.98};
 #define FLAP_APART USEC_PER_MINUTE
 #define STEP_APART (5 * USEC_PER_SEC)
 #define LIMITED_QUIET (5 * USEC_PER_SEC)
+#define REFUSED_AFTER (3 * USEC_PER_SEC) /* nothing but 429 for so long */
 
 struct health_rules health_rules_filled(const struct health_rules *rules)
 {
@@ -287,7 +288,8 @@ bool health_limited(const struct health *h, usec_t now)
 
 bool health_refused(const struct health *h, usec_t now)
 {
-    if (!health_limited(h, now))
+    /* While others are served, a 429 is a matter of shares. */
+    if (!health_limited(h, now) || (h->ok_at > 0 && h->limited_at - h->ok_at < REFUSED_AFTER))
         return false;
     return h->limited_run >= 3 || (h->limited_told && h->limited_until - h->limited_at >= 5 * USEC_PER_SEC);
 }

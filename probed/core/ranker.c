@@ -379,18 +379,6 @@ const struct table_facts *ranker_facts(const struct ranker *r, int route)
     return route >= 0 && (size_t)route < r->routes_len ? r->routes[route]->facts : NULL;
 }
 
-static unsigned most_slots(const struct ranker *r, const struct ranked_route *route)
-{
-    const struct ranked_model *m = &r->models[route->model];
-    unsigned most = 0;
-
-    for (size_t p = 0; p < r->policies_len; p++) {
-        if (m->standings[p].places[route->place].slots > most)
-            most = m->standings[p].places[route->place].slots;
-    }
-    return most;
-}
-
 void ranker_relate(struct ranker *r, const struct ranked_route *route)
 {
     struct ranked_model *m = &r->models[route->model];
@@ -420,7 +408,9 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
         return 0;
     unsigned onset = route->stats.health.onsets[0];
 
-    route_observe(&route->stats, &r->rules, o, most_slots(r, route), now);
+    if (o->source == SOURCE_TRAFFIC)
+        rate_add(&r->models[route->model].demand, 1, now);
+    route_observe(&route->stats, &r->rules, o, now);
     if (route->stats.health.onsets[0] != onset)
         ranker_relate(r, route);
     if (outcome_ok(o->outcome)) {

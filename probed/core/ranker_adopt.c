@@ -90,6 +90,8 @@ void ranker_adopt(struct ranker *r, struct ranker *old)
     for (size_t i = 0; i < r->models_len; i++) {
         int model = ranker_find_model(old, r->models[i].name);
 
+        if (model >= 0)
+            r->models[i].demand = old->models[model].demand;
         for (size_t p = 0; model >= 0 && p < r->policies_len; p++) {
             int policy = ranker_find_policy(old, r->policies[p].name);
 

@@ -90,6 +90,7 @@ struct ranked_model {
     bool everything, content, ranked;
     usec_t due;         /* when it is ranked next: the next tick after a change, a hard change's own time, or the round */
     usec_t round;       /* when time alone is reason enough */
+    struct rate demand; /* reported traffic, tries of all its routes */
     usec_t observed_at; /* last observation of one of its routes */
     /* How routes fail together, by pairs of indices; NULL for models of more than RELATED_MOST routes, where it is worked out each time. */
     float *related;
@@ -144,7 +145,7 @@ enum route_state ranker_state_of(const struct ranker *r, const struct ranked_rou
 enum route_reason ranker_exclusion(const struct ranker *r, const struct ranked_route *route); /* REASON_FIRST = not excluded */
 enum rank_class ranker_class(const struct ranker *r, const struct ranked_route *route, usec_t now);
 void ranker_make_input(const struct ranker *r, const struct ranked_route *route, usec_t now, struct loss_input *ret);
-unsigned ranker_cap(const struct ranked_route *route, usec_t now); /* slots */
+unsigned ranker_cap(const struct ranker *r, const struct ranked_route *route, usec_t now); /* slots */
 
 /* ranker_refresh.c */
 void ranker_rank_model(struct ranker *r, size_t model, usec_t at);

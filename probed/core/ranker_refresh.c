@@ -70,7 +70,7 @@ void ranker_prepare(struct ranker *r, size_t model, usec_t now)
 
         p->rank_class = ranker_class(r, route, now);
         p->exclusion = (uint8_t)ranker_exclusion(r, route);
-        p->cap = (uint16_t)ranker_cap(route, now);
+        p->cap = (uint16_t)ranker_cap(r, route, now);
         p->provisional = route_samples(&route->stats, now) < r->rules.samples;
         p->probation = health_probation_slots(&route->stats.health) < TABLE_SLOTS;
         flags |= p->provisional ? ROW_PROVISIONAL : 0U;

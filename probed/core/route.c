@@ -17,55 +17,12 @@ _Static_assert(sizeof(struct route) <= 6400, "with the ranker's own part a route
 #define FAILS_WHEN_DOWN 0.98
 #define FAILS_WHEN_PARTIAL 0.20 /* at least */
 #define PRIOR_STRENGTH 8.0      /* observations that the longer window is worth to the shorter */
-#define CUT_APART (3 * USEC_PER_SEC)
-#define RAISE_PER_REPORT 0.1
-#define RAISE_PER_SECOND 0.5
-#define IDLE_AFTER (10 * USEC_PER_MINUTE)
-#define IDLE_PER_MINUTE 2.0
 
 void route_init(struct route *r, usec_t now)
 {
-    *r = (struct route){.cap = {.slots = TABLE_SLOTS, .cut_at = -USEC_PER_HOUR, .reported_at = now}};
+    *r = (struct route){.sampled_at = 0};
+    capacity_init(&r->capacity, now);
     health_init(&r->health, now);
-}
-
-double share_cap_at(const struct share_cap *cap, usec_t now)
-{
-    usec_t idle = now - cap->reported_at - IDLE_AFTER;
-
-    if (idle <= 0)
-        return cap->slots;
-    return fmin(TABLE_SLOTS, cap->slots + IDLE_PER_MINUTE * (double)idle / (double)USEC_PER_MINUTE);
-}
-
-static void share_cap_observe(struct share_cap *cap, const struct observation *o, unsigned slots_now, usec_t now)
-{
-    bool traffic = o->source == SOURCE_TRAFFIC;
-
-    if (o->outcome.kind == OUTCOME_RATE_LIMITED && o->outcome.fault == FAULT_NONE) {
-        double from = share_cap_at(cap, now);
-
-        /* Readers need a moment to follow a new table: what arrives until then was sent by the old one. */
-        if (now - cap->cut_at >= CUT_APART) {
-            if (traffic && slots_now > 0)
-                from = fmin(from, slots_now);
-            cap->slots = fmax(1, floor(from / 2));
-            cap->cut_at = now;
-            cap->raised_at = now;
-        }
-        cap->reported_at = now;
-    } else if (traffic) {
-        double from = share_cap_at(cap, now);
-
-        if (outcome_ok(o->outcome)) {
-            double seconds = (double)(now - cap->raised_at) / (double)USEC_PER_SEC;
-
-            from = fmin(TABLE_SLOTS, from + fmin(RAISE_PER_REPORT, RAISE_PER_SECOND * seconds));
-            cap->raised_at = now;
-        }
-        cap->slots = from;
-        cap->reported_at = now;
-    }
 }
 
 static uint32_t squeeze(usec_t t)
@@ -227,14 +184,14 @@ static void observe_failure(struct route *r, const struct observation *o, usec_t
         decay_moment_add(&r->cost_failed, (double)o->cost_pico, ROUTE_HALF_LIFE, now);
 }
 
-void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, unsigned slots_now, usec_t now)
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, usec_t now)
 {
     bool was_down = r->health.verdict == VERDICT_DOWN;
     bool ok = outcome_ok(o->outcome), relay = o->outcome.fault == FAULT_RELAY;
     bool working = health_observe(&r->health, rules, o, now);
 
     keep_last(r, o);
-    share_cap_observe(&r->cap, o, slots_now, now);
+    capacity_observe(&r->capacity, o, now);
     if (!ok && !relay)
         return;
     r->sampled_at = now;

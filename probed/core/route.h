@@ -2,6 +2,7 @@
 #ifndef PROBED_CORE_ROUTE_H
 #define PROBED_CORE_ROUTE_H
 
+#include "probed/core/capacity.h"
 #include "probed/core/decay.h"
 #include "probed/core/health.h"
 #include "probed/core/latency.h"
@@ -27,14 +28,6 @@ struct route_last {
     uint8_t detail; /* 1.. = slot in details, 0 = none kept */
 };
 
-/* How much of the traffic the route may be given, in slots, and how it learns that (DESIGN.md section 4, shares). */
-struct share_cap {
-    double slots;
-    usec_t cut_at;      /* last 429 that counted */
-    usec_t raised_at;
-    usec_t reported_at; /* last 429 or traffic report: idle recovery runs from here */
-};
-
 struct route {
     struct health health;
     struct decay_counts all;     /* every success and relay fault */
@@ -45,7 +38,7 @@ struct route {
     struct decay_moment waste;   /* s, of failed tries */
     struct decay_moment cost_ok, cost_failed; /* pico */
     struct decay_moment fooled;  /* 1 = an answer that was not what was asked for, 0 = one that was */
-    struct share_cap cap;
+    struct capacity capacity;
     uint32_t challenges_passed, challenges_failed, model_differs, bursts;
     usec_t sampled_at;           /* last chat success or relay fault */
     uint8_t last_len, last_next, detail_next;
@@ -54,12 +47,9 @@ struct route {
 };
 
 void route_init(struct route *r, usec_t now);
-/* slots_now: the largest share that it has in any ranking, for a 429 under load. */
-void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, unsigned slots_now, usec_t now);
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, usec_t now);
 /* The i-th last observation (0 = newest); false if there is none. */
 bool route_last(const struct route *r, unsigned i, struct observation *ret);
-
-double share_cap_at(const struct share_cap *cap, usec_t now);
 
 /* Chat evidence behind the statistics (decayed, 24 h). */
 double route_samples(const struct route *r, usec_t now);

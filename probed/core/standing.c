@@ -87,9 +87,9 @@ enum rank_class ranker_class(const struct ranker *r, const struct ranked_route *
     return RANK_USABLE;
 }
 
-unsigned ranker_cap(const struct ranked_route *route, usec_t now)
+unsigned ranker_cap(const struct ranker *r, const struct ranked_route *route, usec_t now)
 {
-    unsigned cap = (unsigned)share_cap_at(&route->stats.cap, now), probation = health_probation_slots(&route->stats.health);
+    unsigned cap = (unsigned)capacity_slots(&route->stats.capacity, &r->models[route->model].demand, now), probation = health_probation_slots(&route->stats.health);
 
     if (route->override != OVERRIDE_ENABLE && probation < cap)
         cap = probation;
@@ -144,7 +144,7 @@ void ranker_make_input(const struct ranker *r, const struct ranked_route *route,
     ret->own_waste = (struct loss_learnt){stats->waste.mean, decay_moment_weight(&stats->waste, ROUTE_HALF_LIFE, now)};
     ret->own_charged = charged_share(stats, now);
     ret->instability = instability(stats, ret, now);
-    ret->incapacity = 1 - share_cap_at(&stats->cap, now) / TABLE_SLOTS;
+    ret->incapacity = 1 - capacity_slots(&stats->capacity, &r->models[route->model].demand, now) / TABLE_SLOTS;
     ret->dishonesty = fmin(1, (fooled * stats->fooled.mean + 1) / (fooled + 1));
     ret->price_known = route->price.known;
     ret->price_input = route->price.input;

@@ -46,9 +46,14 @@ static void die_with_words(struct child *child, const char *what)
     off_t end = lseek(child->err, 0, SEEK_END);
     ssize_t n = pread(child->err, words, LAST_WORDS, end > LAST_WORDS ? end - LAST_WORDS : 0);
 
+    int status = 0;
+
     words[n > 0 ? n : 0] = '\0';
-    fprintf(stderr, "ranking: %s %s%s\n%s", child->name, what, n > 0 ? "; it said:" : " and said nothing", words);
-    kill(child->pid, SIGKILL);
+    kill(child->pid, SIGKILL); /* changes nothing for one that has ended */
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    fprintf(stderr, "ranking: %s %s (%s %d)%s\n%s", child->name, what, WIFSIGNALED(status) ? "signal" : "exit code",
+            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), n > 0 ? "; it said:" : " and said nothing", words);
     exit(3);
 }
 
@@ -91,10 +96,15 @@ void child_stop(struct child *child)
     child_send(child);
     close(child->in);
     close(child->out);
+    /* Looked at only: whoever complains wants to know how it ended. */
+    siginfo_t info;
+
+    while (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+        ;
+    if (info.si_code != CLD_EXITED || info.si_status != 0)
+        die_with_words(child, "ended badly");
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        die_with_words(child, "ended badly");
     close(child->err);
     buf_done(&child->pending);
     buf_done(&child->got);

@@ -1,0 +1,35 @@
+/* How much of the traffic a route can take, learnt from its 429s (DESIGN: shares).
+ *
+ * Where traffic is reported, the cap is a rate: what was accepted while part of it was refused, in requests a second. In slots it is that rate's part
+ * of all that is asked of the model, so that a growing demand, or a dead neighbour's load, does not have to be paid for with 429s again. It
+ * grows while the load presses against it: fast up to where it was refused before, slowly beyond. Only real load raises it.
+ * Where nothing is reported, a 429 of a probe halves a share in slots, which comes back by 2 slots a minute after 10 quiet minutes. */
+#ifndef PROBED_CORE_CAPACITY_H
+#define PROBED_CORE_CAPACITY_H
+
+#include "probed/core/observation.h"
+
+/* A rate of events, a second, over about the last 10 s, or the last minute where they are few. */
+struct rate {
+    usec_t at, began;
+    double quick, calm; /* decayed counts */
+};
+void rate_add(struct rate *r, double n, usec_t now);
+double rate_at(const struct rate *r, usec_t now);
+
+struct capacity {
+    struct rate tries, refused; /* reported traffic */
+    double limit;       /* requests a second that it takes; 0 = never refused under load */
+    double most;        /* what `limit` was before it was cut: known ground */
+    double slots;       /* without reports: 1..256 */
+    usec_t cut_at, grown_at;
+    usec_t reported_at; /* last 429 or traffic report */
+};
+
+void capacity_init(struct capacity *c, usec_t now);
+/* A chat; only 429s and traffic count. */
+void capacity_observe(struct capacity *c, const struct observation *o, usec_t now);
+/* The most slots that it should have, 1..256. demand: all that is asked of the model. */
+double capacity_slots(const struct capacity *c, const struct rate *demand, usec_t now);
+
+#endif
