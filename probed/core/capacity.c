@@ -1,9 +1,10 @@
 /* The cap of one route.
  *
- * Cutting. Once in CUT_APART, if more than TOLERATED of the tries were refused: to what was accepted, a little less, and never below a third of
- * what it was, since a short count is a bad witness. A few 429s are the price of knowing where the edge is.
- * Growing. Per accepted try, by the time that passed, and only if the load is near the cap: a route that is offered little proves nothing. Below the
- * last known ground fast; near it slowly, then faster the longer no 429 came (as congestion control does it, RFC 9438 in its idea). */
+ * Each reported try moves it a little: a refused one down by CUT, an accepted one up by what is tolerated of that, so that it comes to rest where that part
+ * of the tries is refused, whatever the refusals depend on (a rate, requests in flight, luck). A few 429s are the price of knowing where the
+ * edge is. It never falls below what was accepted lately, so that a flood of refusals does not bury it; it grows only under a load that
+ * comes near it, since a route that is offered little proves nothing, and faster where it is known to have held more, takes more already,
+ * or has not refused for long. */
 #include "probed/core/capacity.h"
 
 #include <math.h>
@@ -12,20 +13,19 @@
 
 #define QUICK (10 * USEC_PER_SEC)
 #define CALM (60 * USEC_PER_SEC)
-#define ENOUGH 20.0 /* events in the quick window that make it good enough alone */
-#define CUT_APART (2 * USEC_PER_SEC)
-#define TOLERATED 0.02
-#define MARGIN 0.97
-#define CUT_MOST 0.33
-#define PRESSED 0.7      /* of the cap: a load that tests it */
-#define GROW_KNOWN 0.08  /* a second */
-#define GROW_NEAR 0.004
-#define GROW_MOST 0.05
-#define GROW_DOUBLES (30 * USEC_PER_SEC)
-#define QUIET (4 * USEC_PER_SEC)
+#define CHANGED 3.0 /* deviations between the two windows that say that the rate is a new one */
+#define CUT 0.05           /* ln of the cap, a refused try */
+#define BURIED 0.9         /* of what is accepted */
+#define PRESSED 0.6        /* of the cap: a load that tests it */
+#define HEADROOM 0.85      /* part of the cap that is given away as shares: the rest is for retries and bursts */
+#define KNOWN 0.9          /* of what it was when the last cut began */
+#define GROW_FASTER 4.0
+#define GROW_DOUBLES 100.0 /* accepted tries with no refused one between */
+#define GROW_MOST 4.0
+#define CUTS_APART (30 * USEC_PER_SEC) /* a refusal after so long a rest begins a new cut */
 #define LEAST 0.02 /* requests a second */
 #define SLOTS_APART (3 * USEC_PER_SEC)
-#define SLOTS_PER_SECOND 0.5
+#define SLOTS_GROW 1.15 /* an accepted try */
 #define IDLE_AFTER (10 * USEC_PER_MINUTE)
 #define IDLE_PER_MINUTE 2.0
 #define TRAFFIC_LASTS (2 * USEC_PER_MINUTE)
@@ -61,55 +61,54 @@ double rate_at(const struct rate *r, usec_t now)
     if (r->began == 0)
         return 0;
     double quick = r->quick * keep(now - r->at, QUICK), calm = r->calm * keep(now - r->at, CALM);
+    double quickly = per_second(quick, QUICK, now - r->began), calmly = per_second(calm, CALM, now - r->began);
+    double deviation = sqrt(fmax(quick, 1) / 2) / ((double)QUICK / (double)USEC_PER_SEC); /* of a Poisson count in an exponential window */
 
-    return quick >= ENOUGH ? per_second(quick, QUICK, now - r->began) : per_second(calm, CALM, now - r->began);
+    return fabs(quickly - calmly) > CHANGED * deviation ? quickly : calmly;
 }
 
 void capacity_init(struct capacity *c, usec_t now)
 {
-    *c = (struct capacity){.slots = TABLE_SLOTS, .cut_at = -USEC_PER_HOUR, .reported_at = now, .grown_at = now};
+    *c = (struct capacity){.slots = TABLE_SLOTS, .cut_at = -USEC_PER_HOUR, .reported_at = now};
 }
 
-static void cut(struct capacity *c, usec_t now)
+static void cut(struct capacity *c, double accepted, double tries, usec_t now)
 {
-    double tries = rate_at(&c->tries, now), refused = rate_at(&c->refused, now), was = c->limit > 0 ? c->limit : tries;
-
-    if (now - c->cut_at < CUT_APART || refused <= TOLERATED * tries)
-        return;
-    if (now - c->cut_at > GROW_DOUBLES || was > c->most)
-        c->most = was;
-    c->limit = fmax(fmax(fmin((tries - refused) * MARGIN, was * MARGIN), was * CUT_MOST), LEAST);
-    /* What was taken for known ground was beyond the edge. */
-    c->most = fmin(c->most, fmax(c->limit, (tries - refused) / MARGIN));
-    c->cut_at = c->grown_at = now;
+    if (c->limit <= 0)
+        c->limit = c->most = tries;
+    if (now - c->held_at > CUTS_APART)
+        c->most = c->limit;
+    c->held_at = now;
+    c->run = 0;
+    c->limit = fmax(fmin(c->limit, fmax(c->limit * exp(-CUT), accepted * BURIED)), LEAST);
 }
 
-static void grow(struct capacity *c, usec_t now)
+static void grow(struct capacity *c, double accepted, double tolerated)
 {
-    double seconds = fmin(2, (double)(now - c->grown_at) / (double)USEC_PER_SEC), quiet = (double)(now - c->cut_at);
-    double accepted = rate_at(&c->tries, now) - rate_at(&c->refused, now);
+    double faster = fmin(GROW_MOST, exp2(c->run / GROW_DOUBLES));
 
-    c->grown_at = now;
-    if (now - c->cut_at < QUIET || accepted < PRESSED * c->limit)
+    c->run++;
+    c->limit = fmax(c->limit, accepted * BURIED);
+    if (accepted < PRESSED * c->limit)
         return;
-    double near = fmin(GROW_MOST, GROW_NEAR * exp2(quiet / (double)GROW_DOUBLES - 1));
-
-    c->limit *= exp(seconds * (c->limit < 0.9 * c->most ? GROW_KNOWN : near));
+    if (c->limit < KNOWN * c->most || accepted > c->limit)
+        faster = fmax(faster, GROW_FASTER);
+    c->limit *= exp(fmin(CUT, CUT * tolerated * faster));
 }
 
-static void observe_traffic(struct capacity *c, bool refused, bool accepted, usec_t now)
+static void observe_traffic(struct capacity *c, bool refused, bool accepted, double tolerated, usec_t now)
 {
     rate_add(&c->tries, 1, now);
     rate_add(&c->refused, refused ? 1 : 0, now);
-    if (refused)
-        cut(c, now);
-    else if (accepted && c->limit > 0)
-        grow(c, now);
-    if (accepted && c->slots < TABLE_SLOTS) {
-        double seconds = fmin(1, (double)(now - c->reported_at) / (double)USEC_PER_SEC);
+    double tries = rate_at(&c->tries, now), taken = tries - rate_at(&c->refused, now);
 
-        c->slots = fmin(TABLE_SLOTS, c->slots + SLOTS_PER_SECOND * seconds);
-    }
+    if (refused)
+        cut(c, taken, tries, now);
+    else if (c->limit > 0)
+        grow(c, taken, tolerated);
+    /* Real load tells more than the probes that halved it. */
+    if (accepted)
+        c->slots = c->limit > 0 ? TABLE_SLOTS : fmin(TABLE_SLOTS, c->slots * SLOTS_GROW);
     c->reported_at = now;
 }
 
@@ -120,12 +119,12 @@ static double idle_slots(const struct capacity *c, usec_t now)
     return idle <= 0 ? c->slots : fmin(TABLE_SLOTS, c->slots + IDLE_PER_MINUTE * (double)idle / (double)USEC_PER_MINUTE);
 }
 
-void capacity_observe(struct capacity *c, const struct observation *o, usec_t now)
+void capacity_observe(struct capacity *c, const struct observation *o, double tolerated, usec_t now)
 {
     bool refused = o->outcome.kind == OUTCOME_RATE_LIMITED && o->outcome.fault == FAULT_NONE;
 
     if (o->source == SOURCE_TRAFFIC) {
-        observe_traffic(c, refused, outcome_ok(o->outcome), now);
+        observe_traffic(c, refused, outcome_ok(o->outcome), tolerated, now);
     } else if (refused && (c->tries.began == 0 || now - c->tries.at > TRAFFIC_LASTS)) {
         /* Under traffic a probe's luck says nothing that the traffic does not. */
         if (now - c->cut_at >= SLOTS_APART) {
@@ -144,7 +143,7 @@ double capacity_slots(const struct capacity *c, const struct rate *demand, usec_
         usec_t idle = now - c->reported_at - IDLE_AFTER;
         double more = idle > 0 ? IDLE_PER_MINUTE * (double)idle / (double)USEC_PER_MINUTE : 0;
 
-        slots = fmin(slots, c->limit / asked * TABLE_SLOTS + more);
+        slots = fmin(slots, HEADROOM * c->limit / asked * TABLE_SLOTS + more);
     }
     return fmin(fmax(slots, 1), TABLE_SLOTS);
 }

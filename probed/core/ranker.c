@@ -219,12 +219,13 @@ static int add_model(struct ranker *r, const char *name)
     *m = (struct ranked_model){
         .name = alloc_string(name),
         .standings = alloc_zero(r->policies_len, sizeof(struct standing)),
+        .tolerated = CAPACITY_TOLERATED,
         .due = r->now,
         .round = r->now,
         .observed_at = r->now,
     };
     for (size_t p = 0; p < r->policies_len; p++)
-        m->standings[p].first = m->standings[p].challenger = -1;
+        m->standings[p].first = m->standings[p].challenger = m->standings[p].leader = -1;
     return (int)r->models_len++;
 }
 
@@ -323,7 +324,7 @@ static void place_route(struct ranker *r, struct ranked_route *route)
         m->standings[p].changed = true;
     }
     m->content = true;
-    ranker_mark(r, route);
+    ranker_urge(r, route);
 }
 
 int ranker_add_route(struct ranker *r, const struct ranker_route_setup *setup)
@@ -410,7 +411,7 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
 
     if (o->source == SOURCE_TRAFFIC)
         rate_add(&r->models[route->model].demand, 1, now);
-    route_observe(&route->stats, &r->rules, o, now);
+    route_observe(&route->stats, &r->rules, o, r->models[route->model].tolerated, now);
     if (route->stats.health.onsets[0] != onset)
         ranker_relate(r, route);
     if (outcome_ok(o->outcome)) {

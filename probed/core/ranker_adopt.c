@@ -53,6 +53,7 @@ static void adopt_standing(const struct ranker *r, const struct ranker *old, con
 {
     s->first = translate(r, old, from, was->first);
     s->challenger = translate(r, old, from, was->challenger);
+    s->leader = translate(r, old, from, was->leader);
     s->pinned = was->pinned;
     s->move = was->move;
     s->move_at = was->move_at;
@@ -91,7 +92,7 @@ void ranker_adopt(struct ranker *r, struct ranker *old)
         int model = ranker_find_model(old, r->models[i].name);
 
         if (model >= 0)
-            r->models[i].demand = old->models[model].demand;
+            r->models[i].demand = old->models[model].demand, r->models[i].tolerated = old->models[model].tolerated;
         for (size_t p = 0; model >= 0 && p < r->policies_len; p++) {
             int policy = ranker_find_policy(old, r->policies[p].name);
 

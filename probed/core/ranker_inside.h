@@ -70,6 +70,7 @@ struct standing {
     struct place *places; /* by the model's route index */
     uint32_t *order;
     int first, challenger; /* route index; -1 = none */
+    int leader;            /* rank 1: the first, or whoever has the largest share when the first can take little */
     uint8_t flags;         /* enum ranking_flag */
     double move;           /* slots that may change hands for soft reasons */
     usec_t move_at;
@@ -91,6 +92,8 @@ struct ranked_model {
     usec_t due;         /* when it is ranked next: the next tick after a change, a hard change's own time, or the round */
     usec_t round;       /* when time alone is reason enough */
     struct rate demand; /* reported traffic, tries of all its routes */
+    double tolerated;   /* the part of it that may be refused */
+    usec_t tolerated_at;
     usec_t observed_at; /* last observation of one of its routes */
     /* How routes fail together, by pairs of indices; NULL for models of more than RELATED_MOST routes, where it is worked out each time. */
     float *related;

@@ -12,6 +12,11 @@
 
 #define MOVE_PER_SECOND 8.0
 #define MOVE_MOST 32.0
+#define TOLERATE_MORE 0.15 /* ln, a second */
+#define TOLERATE_LESS 0.10
+#define TOLERATED_MOST 0.3
+#define LEADER_ROOM 0.8
+#define LEADER_SHARE 0.6 /* of the largest share */
 /* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
  * every client. */
 #define SHARE_FAILURE 0.1
@@ -81,6 +86,18 @@ void ranker_prepare(struct ranker *r, size_t model, usec_t now)
         flags |= p->probation ? ROW_PROBATION : 0U;
         p->flags = (uint16_t)flags;
     }
+}
+
+/* When the caps do not add up to the demand, more refusals have to be put up with, by all alike: caps grow until they do. */
+static void set_tolerated(const struct ranker *r, struct ranked_model *m, usec_t now)
+{
+    double caps = 0, seconds = fmin(5, (double)(now - m->tolerated_at) / (double)USEC_PER_SEC);
+
+    for (size_t i = 0; i < m->len; i++)
+        caps += r->prepared_room[i].rank_class <= RANK_FLAPPING ? r->prepared_room[i].cap : 0;
+    m->tolerated *= exp(seconds * (caps < TABLE_SLOTS ? TOLERATE_MORE : -TOLERATE_LESS));
+    m->tolerated = fmin(fmax(m->tolerated, CAPACITY_TOLERATED), TOLERATED_MOST);
+    m->tolerated_at = now;
 }
 
 /* Inputs of what changed, and the states. */
@@ -169,7 +186,7 @@ static void share(struct ranker *r, const struct ranked_model *m, struct standin
 
         r->slots_room[k] = (struct slots_route){
             .loss = (double)rank->loss / LOSS_NANO + SHARE_FAILURE * m->inputs[i].chance,
-            .cap = r->prepared_room[i].cap,
+            .cap = (int)i == s->leader ? (uint16_t)fmax(1, r->prepared_room[i].cap * (r->prepared_room[i].cap < TABLE_SLOTS ? LEADER_ROOM : 1)) : r->prepared_room[i].cap,
             .last = s->places[i].slots,
             .takes = takes(rank->rank_class, result->best),
             .pinned = rank->pinned,
@@ -184,23 +201,55 @@ static void share(struct ranker *r, const struct ranked_model *m, struct standin
         s->move = fmax(0, s->move - moved);
 }
 
-/* Rows with slots stand before those without, each in the order of rank. */
-static void settle_order(const struct ranker *r, const struct ranked_model *m, struct standing *s)
+/* Who is rank 1: clients that know no weights send all there, so it is one with a large share. It stays until its share is far from the largest. */
+static int choose_leader(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int first)
 {
-    size_t rank = 0;
+    uint16_t most = 0, firsts = 0, leaders = 0;
+    int widest = first;
 
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t k = 0; k < m->len; k++) {
-            struct place *place = &s->places[s->order[k]];
+    for (size_t k = 0; k < m->len; k++) {
+        uint16_t slots = r->share_room[k];
+        int i = (int)s->order[k];
 
-            if ((r->share_room[k] > 0) != (pass == 0))
-                continue;
-            rank++;
-            if (place->rank != rank || place->slots != r->share_room[k])
-                s->changed = true;
-            place->rank = (uint32_t)rank;
-            place->slots = r->share_room[k];
+        firsts = i == first ? slots : firsts;
+        leaders = i == s->leader ? slots : leaders;
+        widest = slots > most ? i : widest;
+        most = slots > most ? slots : most;
+    }
+    if (firsts >= LEADER_SHARE * most || most == 0)
+        return first;
+    return leaders >= LEADER_SHARE * most ? s->leader : widest;
+}
+
+/* Of two routes with slots the one with more stands first: it can take what failed elsewhere. */
+static void sort_by_share(const struct ranker *r, const struct ranked_model *m, struct standing *s)
+{
+    for (size_t k = 1; k < m->len; k++) {
+        uint32_t index = s->order[k];
+        uint16_t slots = r->share_room[k];
+        size_t at = k;
+
+        for (; at > 0 && ((int)index == s->leader || (slots > r->share_room[at - 1] && (int)s->order[at - 1] != s->leader)); at--) {
+            s->order[at] = s->order[at - 1];
+            r->share_room[at] = r->share_room[at - 1];
         }
+        s->order[at] = index;
+        r->share_room[at] = slots;
+    }
+}
+
+/* Ranks: the leader, those with slots by their share, then those without in the order of their losses. */
+static void settle_order(struct ranker *r, const struct ranked_model *m, struct standing *s, int first)
+{
+    s->leader = choose_leader(r, m, s, first);
+    sort_by_share(r, m, s);
+    for (size_t k = 0; k < m->len; k++) {
+        struct place *place = &s->places[s->order[k]];
+
+        if (place->rank != k + 1 || place->slots != r->share_room[k])
+            s->changed = true;
+        place->rank = (uint32_t)k + 1;
+        place->slots = r->share_room[k];
     }
 }
 
@@ -306,7 +355,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     s->challenger = result.challenger;
     s->pinned = result.first >= 0 && r->rank_room[result.first].pinned;
     share(r, m, s, &result, result.first != old, now);
-    settle_order(r, m, s);
+    settle_order(r, m, s, result.first);
     describe(r, m, s, &result, &field);
     if (result.first != old) {
         s->changed = r->hard = true;
@@ -348,6 +397,7 @@ void ranker_rank_model(struct ranker *r, size_t model, usec_t at)
     update_routes(r, m, at);
     loss_pool(m->inputs, m->len);
     ranker_prepare(r, model, at);
+    set_tolerated(r, m, at);
     for (size_t p = 0; p < r->policies_len; p++)
         rank_policy(r, model, p, at);
     memset(m->fresh, 0, m->len * sizeof(m->fresh[0]));

@@ -184,14 +184,14 @@ static void observe_failure(struct route *r, const struct observation *o, usec_t
         decay_moment_add(&r->cost_failed, (double)o->cost_pico, ROUTE_HALF_LIFE, now);
 }
 
-void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, usec_t now)
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, double tolerated, usec_t now)
 {
     bool was_down = r->health.verdict == VERDICT_DOWN;
     bool ok = outcome_ok(o->outcome), relay = o->outcome.fault == FAULT_RELAY;
     bool working = health_observe(&r->health, rules, o, now);
 
     keep_last(r, o);
-    capacity_observe(&r->capacity, o, now);
+    capacity_observe(&r->capacity, o, tolerated, now);
     if (!ok && !relay)
         return;
     r->sampled_at = now;

@@ -47,7 +47,8 @@ struct route {
 };
 
 void route_init(struct route *r, usec_t now);
-void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, usec_t now);
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, double tolerated,
+                   usec_t now);
 /* The i-th last observation (0 = newest); false if there is none. */
 bool route_last(const struct route *r, unsigned i, struct observation *ret);
 

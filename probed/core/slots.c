@@ -3,7 +3,7 @@
  * 1. Routes whose loss is within `alike` of the first share by weight (1 - difference/alike)^2: equals share equally, and what is clearly worse
  *    has nothing. The first of the order counts as the best, since it stays first until a better one has shown it.
  * 2. What a cap cuts off is poured over the others within `alike`, then down the order. When all caps are full the rest is
- *    spread in proportion to the caps: a full route is better than a dead one.
+ *    spread by the caps: a full route is better than a dead one.
  * 3. Whole slots, with as few changes from the last table as possible.
  * Ties go by rank order, which has none. */
 #include "probed/core/slots.h"
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define KEEP_WITHIN 4.0 /* a share is left as it is when the wish is nearer than this */
+#define OVER_EVEN 8.0   /* beyond all caps: partly by caps, partly evenly, since a small cap may be an old one */
 #define OPEN_AT 2.0     /* a route without slots is not opened for less */
 
 struct member { /* of those that take */
@@ -81,9 +82,9 @@ static void set_wishes(const struct slots_route *in, struct member *m, size_t le
     if (left <= 1e-9)
         return;
     for (size_t i = 0; i < len; i++)
-        caps += m[i].cap;
+        caps += m[i].cap + OVER_EVEN;
     for (size_t i = 0; i < len; i++)
-        m[i].wish += left * m[i].cap / caps;
+        m[i].wish += left * (m[i].cap + OVER_EVEN) / caps;
 }
 
 static bool all_full(const struct member *m, size_t len)

@@ -10,10 +10,10 @@
 #include "tests/sim/ranking/strategy.h"
 #include "tests/sim/ranking/truth.h"
 
-#define BENCH_SEEDS_MAX 1000
-#define BENCH_FAMILIES_MAX 64
+#define BENCH_SEEDS_MAX      1000
+#define BENCH_FAMILIES_MAX   64
 #define BENCH_STRATEGIES_MAX 32
-#define BENCH_JOBS_MAX 64
+#define BENCH_JOBS_MAX       64
 
 struct bench {
     uint64_t seeds[BENCH_SEEDS_MAX];
@@ -24,7 +24,8 @@ struct bench {
     int preferences_len;
     const struct strategy *strategies[BENCH_STRATEGIES_MAX]; /* the oracle is the last */
     int strategies_len;
-    double hours;
+    struct truth_size size;
+    double probe_interval; /* s */
     int tries, jobs;
     const char *program, *config;
     bool json, detail;
@@ -42,8 +43,8 @@ struct summary {
     double regret, regret_error; /* x 1000, a request */
     double first_failed, failed; /* share */
     double wait_s, wait_p95_s, cost;
-    double changes;              /* an hour and model */
-    double detect_s, return_s;   /* < 0 = there was nothing to detect */
+    double changes;            /* an hour and model */
+    double detect_s, return_s; /* < 0 = there was nothing to detect */
 };
 /* family -1 = all of them. */
 struct summary summary_make(const struct bench *bench, int preference, int family, int strategy);

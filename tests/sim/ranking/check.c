@@ -7,9 +7,9 @@
 #include "shared/compiler.h"
 #include "tests/sim/ranking/bench.h"
 
-#define REGRET_BOUND 0.8 /* of Thompson sampling's */
+#define REGRET_BOUND  0.8 /* of Thompson sampling's */
 #define CHANGES_BOUND 0.5
-#define HOURS 1.0
+#define HOURS         1.0
 
 static const uint64_t seeds[] = {101, 102};
 static const char *const family_names[] = {"steady", "outage", "brownout", "partial", "cheap-bad", "correlated", "herding", "mixed"};
@@ -18,7 +18,8 @@ static bool failed;
 
 static void tell(bool ok, int number, const struct preference *preference, const char *what, double own, double other, double bound)
 {
-    printf("%s %d %s: %s %.2f, Thompson sampling %.2f, at most %.2f of it\n", ok ? "ok" : "not ok", number, preference->name, what, own, other, bound);
+    printf("%s %d %s: %s %.2f, Thompson sampling %.2f, at most %.2f of it\n", ok ? "ok" : "not ok", number, preference->name, what, own,
+           other, bound);
     failed = failed || !ok;
 }
 
@@ -34,7 +35,7 @@ static void set_up(struct bench *bench)
     bench->strategies[bench->strategies_len++] = strategy_find("probed");
     bench->strategies[bench->strategies_len++] = strategy_find("thompson");
     bench->strategies[bench->strategies_len++] = strategy_find("oracle");
-    bench->hours = HOURS;
+    bench->size.hours = HOURS;
 }
 
 int check_run(struct bench *bench)
@@ -50,7 +51,8 @@ int check_run(struct bench *bench)
     for (int p = 0; p < PREFERENCES; p++) {
         struct summary own = summary_make(bench, p, -1, 0), other = summary_make(bench, p, -1, 1);
 
-        tell(own.regret <= REGRET_BOUND * other.regret, 2 * p + 1, bench->preferences[p], "regret x1000", own.regret, other.regret, REGRET_BOUND);
+        tell(own.regret <= REGRET_BOUND * other.regret, 2 * p + 1, bench->preferences[p], "regret x1000", own.regret, other.regret,
+             REGRET_BOUND);
         tell(own.changes <= CHANGES_BOUND * other.changes, 2 * p + 2, bench->preferences[p], "changes an hour", own.changes, other.changes,
              CHANGES_BOUND);
     }

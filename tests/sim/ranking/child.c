@@ -1,8 +1,8 @@
 /* The child: three descriptors and a process.
  *
- * Its stderr goes to a file in memory, so that it can never block on it and its last words can be shown when it dies. It only writes when it is asked and
- * every answer is read before more is sent, so that the two never wait for each other with both pipes full. A dead child is the end of the whole play:
- * half a play would be no measurement. */
+ * Its stderr goes to a file in memory, so that it can never block on it and its last words can be shown when it dies. It only writes when
+ * it is asked and every answer is read before more is sent, so that the two never wait for each other with both pipes full. A dead child is
+ * the end of the whole play: half a play would be no measurement. */
 #include "tests/sim/ranking/child.h"
 
 #include <errno.h>
@@ -19,10 +19,10 @@
 
 #include "shared/alloc.h"
 
-#define SEND_AT 60000 /* bytes: about a pipe */
+#define SEND_AT        60000 /* bytes: about a pipe */
 #define LINE_MAX_BYTES (16 * 1024 * 1024)
-#define SILENCE_MS 60000
-#define LAST_WORDS 4000
+#define SILENCE_MS     60000
+#define LAST_WORDS     4000
 
 extern char **environ;
 

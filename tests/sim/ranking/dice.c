@@ -1,7 +1,7 @@
 /* Dice: SplitMix64 and the distributions that are made of it.
  *
- * A state is one 64-bit number that its owner keeps, so that a world, each strategy and each request have dice of their own and the same seed
- * always throws the same. Any value is a good state, zero too. Nothing here is fit for secrets. */
+ * A state is one 64-bit number that its owner keeps, so that a world, each strategy and each request have dice of their own and the same
+ * seed always throws the same. Any value is a good state, zero too. Nothing here is fit for secrets. */
 #include <math.h>
 
 #include "tests/sim/ranking/strategy.h"
@@ -32,8 +32,11 @@ double dice_normal(uint64_t *state)
 /* Marsaglia and Tsang, "A simple method for generating gamma variables" (2000). Below shape 1 it is thrown one higher and scaled down. */
 double dice_gamma(uint64_t *state, double shape)
 {
-    if (shape < 1)
-        return dice_gamma(state, shape + 1) * pow(1 - dice_uniform(state), 1 / shape);
+    if (shape < 1) {
+        double higher = dice_gamma(state, shape + 1);
+
+        return higher * pow(1 - dice_uniform(state), 1 / shape);
+    }
     double d = shape - 1.0 / 3;
     double c = 1 / sqrt(9 * d);
 

@@ -1,7 +1,8 @@
 /* ranking: plays strategies on worlds with ground truth and reports what they are worth.
  *
- * Everything is fixed by its arguments: the same seeds give the same worlds, the same luck and the same numbers, however many workers play. It needs no
- * network and no clock. Exit codes: 0 done (and, with --check, within the bounds), 1 out of bounds or cannot go on, 2 bad arguments. */
+ * Everything is fixed by its arguments: the same seeds give the same worlds, the same luck and the same numbers, however many workers play.
+ * It needs no network and no clock. Exit codes: 0 done (and, with --check, within the bounds), 1 out of bounds or cannot go on, 2 bad
+ * arguments. */
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,26 +14,28 @@
 #include "tests/sim/ranking/play.h"
 #include "tests/sim/ranking/strategy_probed.h"
 
-static const char usage[] =
-    "Usage: ranking [OPTION]...\n"
-    "Plays strategies on simulated worlds and prints their regret against an oracle.\n"
-    "\n"
-    "  --seeds LIST        worlds of each family: 1-10, 1,5,7 (default 1-4)\n"
-    "  --families LIST     all, or names with commas (default all)\n"
-    "  --preference LIST   all, or production, latency, cost (default all)\n"
-    "  --strategies LIST   all, or names with commas (default all; the oracle always plays)\n"
-    "  --hours H           virtual hours of a world; loaded families take a quarter (default 2)\n"
-    "  --tries N           of one request, the first included, 1 to 4 (default 2)\n"
-    "  --poll SECONDS      how often clients of probed read its table (default 1)\n"
-    "  --jobs N            workers (default 2)\n"
-    "  --program FILE      default build/probed\n"
-    "  --config FILE       default tests/sim/preferences.yaml\n"
-    "  --detail            a table for each family too\n"
-    "  --json              one JSON object\n"
-    "  --record FILE       write down what probed is told (one seed, family and preference)\n"
-    "  --check             a small fixed set with bounds, as TAP\n"
-    "  --list              families and strategies\n"
-    "  --help\n";
+static const char usage[] = "Usage: ranking [OPTION]...\n"
+                            "Plays strategies on simulated worlds and prints their regret against an oracle.\n"
+                            "\n"
+                            "  --seeds LIST        worlds of each family: 1-10, 1,5,7 (default 1-4)\n"
+                            "  --families LIST     all, or names with commas (default all)\n"
+                            "  --preference LIST   all, or production, latency, cost (default all)\n"
+                            "  --strategies LIST   all, or names with commas (default all; the oracle always plays)\n"
+                            "  --hours H           virtual hours of a world; loaded families take a quarter (default 2)\n"
+                            "  --platforms N       4 to 32 (default 9)\n"
+                            "  --models N          1 to 16 (default 3)\n"
+                            "  --probes SECONDS    how often each route is probed (default 15)\n"
+                            "  --tries N           of one request, the first included, 1 to 4 (default 2)\n"
+                            "  --poll SECONDS      how often clients of probed read its table (default 1)\n"
+                            "  --jobs N            workers (default 2)\n"
+                            "  --program FILE      default build/probed\n"
+                            "  --config FILE       default tests/sim/preferences.yaml\n"
+                            "  --detail            a table for each family too\n"
+                            "  --json              one JSON object\n"
+                            "  --record FILE       write down what probed is told (one seed, family and preference)\n"
+                            "  --check             a small fixed set with bounds, as TAP\n"
+                            "  --list              families and strategies\n"
+                            "  --help\n";
 
 static ATTR_NORETURN ATTR_PRINTF(1, 2) void refuse(const char *fmt, ...)
 {
@@ -154,13 +157,48 @@ static void list(void)
         printf("  %-20s %s\n", strategies[i]->name, strategies[i]->about);
 }
 
-enum { SEEDS = 256, FAMILIES, PREFERENCE, STRATEGIES, HOURS, TRIES, POLL, JOBS, PROGRAM, CONFIG, DETAIL, JSON, RECORD, CHECK, LIST, HELP };
+enum {
+    SEEDS = 256,
+    FAMILIES,
+    PREFERENCE,
+    STRATEGIES,
+    HOURS,
+    PLATFORMS,
+    MODELS,
+    PROBES,
+    TRIES,
+    POLL,
+    JOBS,
+    PROGRAM,
+    CONFIG,
+    DETAIL,
+    JSON,
+    RECORD,
+    CHECK,
+    LIST,
+    HELP
+};
 
 static const struct option options[] = {
-    {"seeds", 1, NULL, SEEDS},     {"families", 1, NULL, FAMILIES}, {"preference", 1, NULL, PREFERENCE}, {"strategies", 1, NULL, STRATEGIES},
-    {"hours", 1, NULL, HOURS},     {"tries", 1, NULL, TRIES},       {"poll", 1, NULL, POLL},             {"jobs", 1, NULL, JOBS},
-    {"program", 1, NULL, PROGRAM}, {"config", 1, NULL, CONFIG},     {"detail", 0, NULL, DETAIL},         {"json", 0, NULL, JSON},
-    {"record", 1, NULL, RECORD},   {"check", 0, NULL, CHECK},       {"list", 0, NULL, LIST},             {"help", 0, NULL, HELP},
+    {"seeds", 1, NULL, SEEDS},
+    {"families", 1, NULL, FAMILIES},
+    {"preference", 1, NULL, PREFERENCE},
+    {"strategies", 1, NULL, STRATEGIES},
+    {"hours", 1, NULL, HOURS},
+    {"tries", 1, NULL, TRIES},
+    {"poll", 1, NULL, POLL},
+    {"jobs", 1, NULL, JOBS},
+    {"platforms", 1, NULL, PLATFORMS},
+    {"models", 1, NULL, MODELS},
+    {"probes", 1, NULL, PROBES},
+    {"program", 1, NULL, PROGRAM},
+    {"config", 1, NULL, CONFIG},
+    {"detail", 0, NULL, DETAIL},
+    {"json", 0, NULL, JSON},
+    {"record", 1, NULL, RECORD},
+    {"check", 0, NULL, CHECK},
+    {"list", 0, NULL, LIST},
+    {"help", 0, NULL, HELP},
     {NULL, 0, NULL, 0},
 };
 
@@ -169,8 +207,41 @@ struct arguments {
     bool check;
 };
 
+/* false = it is none of those that are numbers. */
+static bool take_number(struct bench *bench, int option)
+{
+    switch (option) {
+    case HOURS:
+        bench->size.hours = parse_number("hours", optarg, 0.1, 100);
+        break;
+    case PLATFORMS:
+        bench->size.platforms = (int)parse_number("platforms", optarg, TRUTH_PLATFORMS_MIN, PLATFORMS_MAX);
+        break;
+    case MODELS:
+        bench->size.models = (int)parse_number("models", optarg, 1, MODELS_MAX);
+        break;
+    case PROBES:
+        bench->probe_interval = parse_number("probes", optarg, 1, 3600);
+        break;
+    case TRIES:
+        bench->tries = (int)parse_number("tries", optarg, 1, PLAY_TRIES_MAX);
+        break;
+    case POLL:
+        strategy_probed_poll_s = parse_number("poll", optarg, 0, 3600);
+        break;
+    case JOBS:
+        bench->jobs = (int)parse_number("jobs", optarg, 1, BENCH_JOBS_MAX);
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 static void take_option(struct bench *bench, struct arguments *arguments, int option)
 {
+    if (take_number(bench, option))
+        return;
     switch (option) {
     case SEEDS:
         parse_seeds(bench, optarg);
@@ -183,18 +254,6 @@ static void take_option(struct bench *bench, struct arguments *arguments, int op
         break;
     case STRATEGIES:
         arguments->strategies = optarg;
-        break;
-    case HOURS:
-        bench->hours = parse_number("hours", optarg, 0.1, 100);
-        break;
-    case TRIES:
-        bench->tries = (int)parse_number("tries", optarg, 1, PLAY_TRIES_MAX);
-        break;
-    case POLL:
-        strategy_probed_poll_s = parse_number("poll", optarg, 0, 3600);
-        break;
-    case JOBS:
-        bench->jobs = (int)parse_number("jobs", optarg, 1, BENCH_JOBS_MAX);
         break;
     case PROGRAM:
         bench->program = optarg;
@@ -228,7 +287,14 @@ static void take_option(struct bench *bench, struct arguments *arguments, int op
 
 int main(int argc, char **argv)
 {
-    static struct bench bench = {.hours = 2, .tries = 2, .jobs = 2, .program = "build/probed", .config = "tests/sim/preferences.yaml"};
+    static struct bench bench = {
+        .size = {.platforms = 9, .models = 3, .hours = 2},
+        .probe_interval = 15,
+        .tries = 2,
+        .jobs = 2,
+        .program = "build/probed",
+        .config = "tests/sim/preferences.yaml",
+    };
     struct arguments arguments = {.families = "all", .preferences = "all", .strategies = "all"};
     struct err err = {.text = ""};
     int option;

@@ -1,18 +1,19 @@
 /* Scores and witnesses of incidents.
  *
- * An incident counts for a strategy only if the oracle used that route before it (then detection is asked) and after it (then the return is). Detection
- * is the time of the last first try on the dead route before twenty in a row went elsewhere, so that it does not depend on the load. A strategy is back
- * when of its last eight first tries at least half as many went there as the oracle sends. What does not happen in time counts with the whole time. */
+ * An incident counts for a strategy only if the oracle used that route before it (then detection is asked) and after it (then the return
+ * is). Detection is the time of the last first try on the dead route before twenty in a row went elsewhere, so that it does not depend on
+ * the load. A strategy is back when of its last eight first tries at least half as many went there as the oracle sends. What does not
+ * happen in time counts with the whole time. */
 #include "tests/sim/ranking/measure.h"
 
 #include <math.h>
 #include <string.h>
 
-#define WAIT_LEAST 0.05
-#define WAIT_WIDTH 0.04879016416943201 /* ln 1.05 */
-#define BEFORE_SECONDS 120.0
-#define IN_A_ROW 20
-#define RECENT 8
+#define WAIT_LEAST        0.05
+#define WAIT_WIDTH        0.04879016416943201 /* ln 1.05 */
+#define BEFORE_SECONDS    120.0
+#define IN_A_ROW          20
+#define RECENT            8
 #define SHARE_THAT_COUNTS 0.3
 
 void score_add(struct score *sum, const struct score *score)

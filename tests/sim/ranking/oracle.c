@@ -1,7 +1,8 @@
-/* The oracle: it knows the truth at each moment (chances, times, prices, room, load) and takes what is worth most in the mean, with the tries that are
- * left counted in.
+/* The oracle: it knows the truth at each moment (chances, times, prices, room, load) and takes what is worth most in the mean, with the
+ * tries that are left counted in.
  *
- * It is greedy: it keeps no room back for a request to come, so that under load a lucky strategy may, rarely, do better. It knows no luck and no future. */
+ * What a request makes others wait counts as if it waited so long itself. For the rest it is greedy: it keeps no room back for a request to
+ * come, so that under load a lucky strategy may, rarely, do better. It knows no luck and no future. */
 #include <stdlib.h>
 
 #include "shared/alloc.h"
@@ -37,7 +38,7 @@ static void look_around(const struct oracle *oracle, double t, int model, uint32
         struct outlook look = truth_look(truth, t, p, model);
 
         ret[p].p = look.p;
-        ret[p].ok_value = (1 - look.p) * (1 - w->a * look.ttft_s / 2 - w->b * look.cost);
+        ret[p].ok_value = (1 - look.p) * (1 - w->a * (look.ttft_s + look.crowd_s) / 2 - w->b * look.cost);
         ret[p].fail_cost = look.p * (w->a * look.waste_s / 2 + w->b * look.failed_cost);
     }
 }

@@ -1,10 +1,11 @@
 /* The player: a world's events in order of time, and one strategy that decides.
  *
- * Closed loop: where the strategy sends a request decides what becomes of it, how full the platform gets, and what the strategy is told. A request is
- * tried until it succeeds, has no tries left or the strategy gives up; each try is told when it ends, not before. Probes go to each route at its own
- * phase, one at a time a route, from the world's begin; traffic begins a minute later, as no one switches over to what was never looked at. A platform
- * that is not there yet counts as tried already. After the world's end no request begins, but those under way are seen to their end.
- * The luck of a try depends on its request's number alone, so that all strategies play with the same dice. */
+ * Closed loop: where the strategy sends a request decides what becomes of it, how full the platform gets, and what the strategy is told. A
+ * request is tried until it succeeds, has no tries left or the strategy gives up; each try is told when it ends, not before. Probes go to
+ * each route at its own phase, one at a time a route, from the world's begin; traffic begins a minute later, as no one switches over to
+ * what was never looked at. A platform that is not there yet counts as tried already. After the world's end no request begins, but those
+ * under way are seen to their end. The luck of a try depends on its request's number alone, so that all strategies play with the same dice.
+ */
 #include "tests/sim/ranking/play.h"
 
 #include <math.h>
@@ -15,8 +16,8 @@
 #include "shared/alloc.h"
 #include "tests/sim/ranking/queue.h"
 
-#define WARM_UP 60.0
-#define PROBE_JITTER 0.05
+#define WARM_UP         60.0
+#define PROBE_JITTER    0.05
 #define SAMPLE_INTERVAL 5.0
 
 struct request {
@@ -72,7 +73,7 @@ static void tell_result(struct game *g, double t, int platform, int model, const
         .total_ms = e->ends_after_s * 1000,
         .tokens_per_s = e->tokens_per_s,
         .in_flight = e->in_flight,
-        .interval_s = probe ? PLAY_PROBE_INTERVAL : 0,
+        .interval_s = probe ? g->play->probe_interval : 0,
     };
 
     if (g->strategy->observe)
@@ -190,7 +191,7 @@ static void on_probe(struct game *g, double t, int index)
     int platform = index / g->truth->models, model = index % g->truth->models;
     uint64_t dice = g->truth->seed ^ probe_number(g, platform, model);
     struct luck luck = luck_draw(g->truth->seed, probe_number(g, platform, model), 0);
-    double next = t + PLAY_PROBE_INTERVAL * (1 + PROBE_JITTER * (2 * dice_uniform(&dice) - 1));
+    double next = t + g->play->probe_interval * (1 + PROBE_JITTER * (2 * dice_uniform(&dice) - 1));
 
     g->probes[platform][model]++;
     if (next < g->truth->duration)
@@ -231,7 +232,7 @@ static void on_appears(struct game *g, double t, int platform)
 
         (void)dice_next(&dice);
         tell_price(g, t, platform, m);
-        queue_add(&g->queue, t + PLAY_PROBE_INTERVAL * dice_uniform(&dice), EVENT_PROBE, platform * g->truth->models + m);
+        queue_add(&g->queue, t + g->play->probe_interval * dice_uniform(&dice), EVENT_PROBE, platform * g->truth->models + m);
     }
 }
 
@@ -304,7 +305,7 @@ void play_world(const struct play *play, struct score *ret, struct reference *re
         .platform_names = truth->platform_names,
         .model_names = truth->model_names,
         .preference = play->preference,
-        .probe_interval = PLAY_PROBE_INTERVAL,
+        .probe_interval = play->probe_interval,
         .first_only = truth->family->first_only,
         .seed = truth->seed ^ 0x5eed,
         .program = play->program,

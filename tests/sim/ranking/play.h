@@ -7,7 +7,6 @@
 #include "tests/sim/ranking/truth.h"
 
 #define PLAY_TRIES_MAX 4
-#define PLAY_PROBE_INTERVAL 15.0
 
 struct play {
     struct truth *truth;
@@ -15,7 +14,8 @@ struct play {
     const struct preference *preference;
     const struct reference *reference; /* of the oracle's play in the same world; NULL = this is it */
     const char *program, *config;
-    int tries; /* of one request, 1 to PLAY_TRIES_MAX */
+    double probe_interval; /* s, of each route */
+    int tries;             /* of one request, 1 to PLAY_TRIES_MAX */
 };
 
 /* The world is reset first. ret_reference: NULL, or where the oracle's shares go. */

@@ -1,4 +1,5 @@
-/* A binary heap in one array that grows by doubling: no allocation an event. The order of equal times makes a world the same each time it is played. */
+/* A binary heap in one array that grows by doubling: no allocation an event. The order of equal times makes a world the same each time it
+ * is played. */
 #include "tests/sim/ranking/queue.h"
 
 #include <stdlib.h>

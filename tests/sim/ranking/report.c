@@ -18,14 +18,14 @@ static void print_seconds(double s)
 
 static void print_table(const struct bench *bench, int preference, int family)
 {
-    printf("%-16s %9s %7s %8s %8s %7s %7s %6s %8s %8s %8s\n", "strategy", "regret", "+-", "1st fail", "fail", "first", "p95", "cost", "changes",
-           "detect", "return");
+    printf("%-16s %9s %7s %8s %8s %7s %7s %6s %8s %8s %8s\n", "strategy", "regret", "+-", "1st fail", "fail", "first", "p95", "cost",
+           "changes", "detect", "return");
     printf("%-16s %9s %7s %8s %8s %7s %7s %6s %8s %8s %8s\n", "", "x1000", "", "%", "%", "token s", "s", "x mean", "/h", "s", "s");
     for (int i = 0; i < bench->strategies_len; i++) {
         struct summary s = summary_make(bench, preference, family, i);
 
-        printf("%-16s %9.2f %7.2f %8.3f %8.4f %7.3f %7.3f %6.3f %8.2f", bench->strategies[i]->name, s.regret, s.regret_error, 100 * s.first_failed,
-               100 * s.failed, s.wait_s, s.wait_p95_s, s.cost, s.changes);
+        printf("%-16s %9.2f %7.2f %8.3f %8.4f %7.3f %7.3f %6.3f %8.2f", bench->strategies[i]->name, s.regret, s.regret_error,
+               100 * s.first_failed, 100 * s.failed, s.wait_s, s.wait_p95_s, s.cost, s.changes);
         print_seconds(s.detect_s);
         print_seconds(s.return_s);
         printf("\n");
@@ -138,7 +138,10 @@ void report_json(const struct bench *bench)
 
     for (int s = 0; s < bench->seeds_len; s++)
         json_add_int(seeds, NULL, (int64_t)bench->seeds[s]);
-    json_add_number(json, "hours", bench->hours);
+    json_add_number(json, "hours", bench->size.hours);
+    json_add_int(json, "platforms", bench->size.platforms);
+    json_add_int(json, "models", bench->size.models);
+    json_add_number(json, "probe_interval_s", bench->probe_interval);
     json_add_int(json, "tries", bench->tries);
     list = json_add_object(json, "preferences");
     for (int p = 0; p < bench->preferences_len; p++) {

@@ -1,8 +1,8 @@
 /* All worlds, spread over forked workers.
  *
- * A unit is one world under one preference: the oracle plays it first, since the others are compared with what it did. Workers take the next unit from a
- * counter in memory that they share, and write the scores to their places there, so that the result does not depend on who played what. A worker that
- * ends badly has said why; it ends the bench. */
+ * A unit is one world under one preference: the oracle plays it first, since the others are compared with what it did. Workers take the
+ * next unit from a counter in memory that they share, and write the scores to their places there, so that the result does not depend on who
+ * played what. A worker that ends badly has said why; it ends the bench. */
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -74,7 +74,7 @@ static void play_unit(const struct bench *bench, int unit)
 {
     int seed = unit % bench->seeds_len, family = unit / bench->seeds_len % bench->families_len;
     int preference = unit / bench->seeds_len / bench->families_len;
-    struct truth *truth = truth_make(bench->families[family], bench->seeds[seed], bench->hours);
+    struct truth *truth = truth_make(bench->families[family], bench->seeds[seed], &bench->size);
     struct score *scores = &bench->scores[place(bench, preference, family, seed, 0)];
     static struct reference reference;
     struct play play = {
@@ -82,6 +82,7 @@ static void play_unit(const struct bench *bench, int unit)
         .preference = bench->preferences[preference],
         .program = bench->program,
         .config = bench->config,
+        .probe_interval = bench->probe_interval,
         .tries = bench->tries,
     };
     int oracle = bench->strategies_len - 1;

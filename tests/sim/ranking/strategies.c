@@ -8,8 +8,10 @@
 extern const struct strategy strategy_probed, strategy_oracle;
 
 const struct strategy *const strategies[] = {
-    &strategy_probed,          &strategy_thompson,        &strategy_ucb,        &strategy_ewma_best, &strategy_ewma_share, &strategy_peak_ewma,
-    &strategy_litellm_latency, &strategy_litellm_shuffle, &strategy_openrouter, &strategy_envoy,     &strategy_haproxy,    &strategy_portkey,
+    &strategy_probed,          &strategy_thompson,        &strategy_ucb,
+    &strategy_ewma_best,       &strategy_ewma_share,      &strategy_peak_ewma,
+    &strategy_litellm_latency, &strategy_litellm_shuffle, &strategy_openrouter,
+    &strategy_envoy,           &strategy_haproxy,         &strategy_portkey,
     &strategy_round_robin,     &strategy_oracle,
 };
 const int strategies_len = (int)ARRAY_LEN(strategies);

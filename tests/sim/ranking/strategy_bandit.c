@@ -1,15 +1,17 @@
-/* Bandits that forget: discounted Thompson sampling and sliding-window UCB.
+/* Bandits that forget: discounted Thompson sampling and sliding-window UCB, both on the utility under the preference.
  *
  * Thompson keeps a posterior of each route and plays the one that is best in one draw from all of them: success is a Beta, the seconds to
  * the first token a Normal, what a failure wastes a mean, the price is known. All evidence is discounted by age and by what came after it
- * (Raj and Kalyani 2017; Qi, Wang and Zhu 2023), so that an idle route drifts back to the prior and is tried again. Results of probes and
- * of traffic count alike, as a bandit may use any draw it gets to see. The prior of the seconds is what the model's other routes show.
+ * (Raj and Kalyani 2017; Qi, Wang and Zhu 2023), success fast and times slowly, so that an idle route drifts back to the prior and is tried
+ * again. The prior of the times is what the model's other routes show.
  *
- * UCB plays the highest mean utility in the window plus a bonus that grows as its samples get fewer (Garivier and Moulines 2008). The
- * window is one of time, since requests and probes come at any rate, with a bound on the samples of a route.
+ * UCB plays the highest mean utility in the window plus a bonus that grows as its samples get fewer (Garivier and Moulines 2008). Its
+ * windows are bounded in time and in samples, since requests and probes come at any rate: a short one for success, a long one for times.
  *
- * The constants were tuned on seeds that no report uses. Neither knows of capacities, of outages as states or of retries: a 429 is a failed
- * try. Never more than a fixed number of samples is kept. */
+ * Results of probes and of traffic count alike: a bandit may use any draw that it gets to see. A failed try is worth less than nothing, but
+ * not all of a failed request, as a retry may save it. The constants were searched for on seeds from 1001 on, over all families and
+ * preferences, until nothing gained any more. Neither knows of capacities, of outages as states or of groups: a 429 is a failed try.
+ * Nothing grows. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -18,12 +20,24 @@
 #include "tests/sim/ranking/published.h"
 #include "tests/sim/ranking/utility.h"
 
-#define DISCOUNT_S      60.0 /* evidence falls to 1/e in so many seconds */
-#define DISCOUNT_SAMPLE 0.97 /* and by this for every newer result of its route */
-#define PRIOR_GOOD      1.0
-#define PRIOR_BAD       1.0
-#define PRIOR_SECONDS   1.0 /* to the first token, before any route of the model showed another */
-#define PRIOR_VARIANCE  1.0 /* of them, over the square of their mean */
+#define FAILED_TRY_VALUE (-0.7) /* and the time it wasted; -1 is a failed request */
+
+#define SUCCESS_FADES_S 75.0 /* evidence falls to 1/e in so many seconds */
+#define SUCCESS_KEPT    0.94 /* and to this with each newer result of its route */
+#define TIMES_FADE_S    700.0
+#define TIMES_KEPT      0.996
+#define PRIOR_GOOD      0.6
+#define PRIOR_BAD       0.05
+#define PRIOR_SECONDS   1.0 /* before any route of the model showed another */
+#define PRIOR_VARIANCE  0.4 /* of the times, over the square of their mean */
+
+static double try_value(const struct utility *utility, int platform, int model, double success, double seconds, double wasted)
+{
+    double good = utility_of_success(utility, platform, model, seconds);
+    double bad = utility_of_failure(utility, wasted) + 1 + FAILED_TRY_VALUE;
+
+    return success * good + (1 - success) * bad;
+}
 
 struct moments {
     double n, sum, squares;
@@ -70,22 +84,27 @@ static void moments_add(struct moments *moments, double x)
     moments->squares += x * x;
 }
 
-static void discount(struct posterior *posterior, double t, double factor)
+static void discount(struct posterior *posterior, double t)
 {
-    if (t > posterior->t)
-        factor *= exp((posterior->t - t) / DISCOUNT_S);
+    double age = fmax(t - posterior->t, 0), success = exp(-age / SUCCESS_FADES_S);
+
     posterior->t = t;
-    posterior->good *= factor;
-    posterior->bad *= factor;
-    moments_scale(&posterior->first_token, factor);
-    moments_scale(&posterior->wasted, factor);
+    posterior->good *= success;
+    posterior->bad *= success;
+    moments_scale(&posterior->first_token, exp(-age / TIMES_FADE_S));
+    moments_scale(&posterior->wasted, success);
 }
 
 static void thompson_observe(void *arg, const struct result *result)
 {
     struct thompson *self = arg;
     struct posterior *posterior = &self->posteriors[result->model][result->platform];
-    discount(posterior, result->t, DISCOUNT_SAMPLE);
+
+    discount(posterior, result->t);
+    posterior->good *= SUCCESS_KEPT;
+    posterior->bad *= SUCCESS_KEPT;
+    moments_scale(&posterior->wasted, SUCCESS_KEPT);
+    moments_scale(&posterior->first_token, TIMES_KEPT);
     if (result_ok(result)) {
         posterior->good++;
         moments_add(&posterior->first_token, result_seconds(result));
@@ -105,7 +124,7 @@ static struct pool thompson_pool(struct thompson *self, double t, int model)
     struct moments first_token = {1, PRIOR_SECONDS, 0}, wasted = {1, PRIOR_SECONDS, 0};
     for (int p = 0; p < self->utility.platforms; p++) {
         struct posterior *posterior = &self->posteriors[model][p];
-        discount(posterior, t, 1);
+        discount(posterior, t);
         first_token.n += posterior->first_token.n;
         first_token.sum += posterior->first_token.sum;
         wasted.n += posterior->wasted.n;
@@ -136,8 +155,7 @@ static double thompson_value(const struct thompson *self, int platform, int mode
         success = dice_beta(dice, good, bad);
         seconds = fmax(seconds + spread * dice_normal(dice), 0);
     }
-    return success * utility_of_success(&self->utility, platform, model, seconds) +
-           (1 - success) * utility_of_failure(&self->utility, wasted);
+    return try_value(&self->utility, platform, model, success, seconds, wasted);
 }
 
 static int thompson_pick(struct thompson *self, double t, int model, uint32_t tried, uint64_t *dice)
@@ -171,19 +189,22 @@ const struct strategy strategy_thompson = {
     .first = thompson_first,
 };
 
-#define WINDOW_S       120.0
-#define WINDOW_SAMPLES 64
-#define BONUS          0.3 /* of the square root of log(all) / own */
+#define SUCCESS_WINDOW_S 75.0
+#define SUCCESS_WINDOW   5 /* samples */
+#define TIMES_WINDOW_S   600.0
+#define TIMES_WINDOW     200
+#define HALF_A_SUCCESS   0.5  /* added to those in the window */
+#define BONUS            0.02 /* of the square root of log(all) / own */
 
 struct sample {
-    double t, value;
+    double t;
+    bool ok;
+    double seconds; /* to the first token, or wasted */
 };
 
-/* The newest samples of a route, oldest first from `begin`. */
 struct arm {
-    struct sample samples[WINDOW_SAMPLES];
-    int begin, len;
-    double sum;
+    struct sample samples[TIMES_WINDOW];
+    unsigned seen; /* the newest is at (seen - 1) % TIMES_WINDOW */
 };
 
 struct ucb {
@@ -205,47 +226,54 @@ static void ucb_price(void *arg, double t, int platform, int model, double input
     utility_price(&self->utility, platform, model, input_usd_per_mtok, output_usd_per_mtok);
 }
 
-static void drop_oldest(struct arm *arm)
-{
-    arm->sum -= arm->samples[arm->begin].value;
-    arm->begin = (arm->begin + 1) % WINDOW_SAMPLES;
-    if (--arm->len == 0)
-        arm->sum = 0; /* no rounding is carried on */
-}
-
 static void ucb_observe(void *arg, const struct result *result)
 {
     struct ucb *self = arg;
     struct arm *of = &self->arms[result->model][result->platform];
-    if (of->len == WINDOW_SAMPLES)
-        drop_oldest(of);
-    double value = utility_of_result(&self->utility, result);
-    of->samples[(of->begin + of->len++) % WINDOW_SAMPLES] = (struct sample){result->t, value};
-    of->sum += value;
+    of->samples[of->seen++ % TIMES_WINDOW] = (struct sample){result->t, result_ok(result), result_seconds(result)};
 }
 
-/* The samples of all the model's routes that are still in the window. */
-static int ucb_forget(struct ucb *self, double t, int model)
+/* The mean utility in the windows, and how many samples the short one holds. */
+static double arm_value(const struct ucb *self, double t, int platform, int model, int *ret_samples)
 {
-    int samples = 0;
-    for (int p = 0; p < self->utility.platforms; p++) {
-        struct arm *arm = &self->arms[model][p];
-        while (arm->len > 0 && arm->samples[arm->begin].t < t - WINDOW_S)
-            drop_oldest(arm);
-        samples += arm->len;
+    const struct arm *arm = &self->arms[model][platform];
+    int good = 0, bad = 0, times = 0;
+    double seconds = 0, wasted = 0;
+    for (unsigned i = 1; i <= arm->seen && i <= TIMES_WINDOW; i++) {
+        const struct sample *sample = &arm->samples[(arm->seen - i) % TIMES_WINDOW];
+        if (sample->t < t - TIMES_WINDOW_S)
+            break;
+        if (sample->ok) {
+            times++;
+            seconds += sample->seconds;
+        }
+        if (i > SUCCESS_WINDOW || sample->t < t - SUCCESS_WINDOW_S)
+            continue;
+        good += sample->ok;
+        bad += !sample->ok;
+        wasted += sample->ok ? 0 : sample->seconds;
     }
-    return samples;
+    double success = (good + HALF_A_SUCCESS) / (good + bad + HALF_A_SUCCESS);
+    *ret_samples = good + bad;
+    return try_value(&self->utility, platform, model, success, times ? seconds / times : PRIOR_SECONDS, bad ? wasted / bad : 0);
 }
 
 static int ucb_pick(struct ucb *self, double t, int model, uint32_t tried, double bonus)
 {
     double values[PLATFORMS_MAX];
-    double all = log(ucb_forget(self, t, model) + 1);
+    int samples[PLATFORMS_MAX], all = 1;
     for (int p = 0; p < self->utility.platforms; p++) {
-        const struct arm *arm = &self->arms[model][p];
+        values[p] = arm_value(self, t, p, model, &samples[p]);
+        all += samples[p];
+    }
+    for (int p = 0; p < self->utility.platforms; p++) {
         /* One with no sample has an endless bonus; without bonus it is worth nothing yet. */
-        double value = arm->len > 0 ? arm->sum / arm->len + bonus * sqrt(all / arm->len) : bonus > 0 ? 1e9 : -1e9;
-        values[p] = pick_is_tried(tried, p) ? -INFINITY : value;
+        if (samples[p] > 0)
+            values[p] += bonus * sqrt(log(all) / samples[p]);
+        else
+            values[p] = bonus > 0 ? 1e9 : -1e9;
+        if (pick_is_tried(tried, p))
+            values[p] = -INFINITY;
     }
     return pick_best(values, self->utility.platforms);
 }

@@ -10,9 +10,9 @@
  *
  * Cooldown (5 s, or Retry-After): at once on 429, 401 and 404; at more than half failures of at least 5 requests in the minute of the clock
  * on timeouts and from 500 on; never on any other 4xx. Requests learn from traffic alone, as in the original; probes are its background
- * health checks with health-check routing switched on: a deployment whose last check failed is left out, unless that leaves none (429 and
- * 408 are no failed check). With all in cooldown there is "no deployment available". A retry leaves out those that failed. Neither looks at
- * price. */
+ * health checks with health-check routing switched on: a deployment whose last check failed is left out, unless that leaves none. With all
+ * in cooldown the original says "no deployments available" and tries again after a sleep; a request here cannot sleep, so it goes to one
+ * that is cooling, which serves it better than to be refused. A retry leaves out those that failed. Neither looks at price. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,8 +113,7 @@ static void litellm_observe(void *arg, const struct result *result)
     struct litellm *self = arg;
     struct deployment *deployment = &self->deployments[result->model][result->platform];
     if (result->probe) {
-        int status = exception_status(result);
-        deployment->check_failed = !result_ok(result) && status != 429 && status != 408;
+        deployment->check_failed = !result_ok(result);
         deployment->checked_at = result->t;
         return;
     }
@@ -145,16 +144,19 @@ static bool is_checked_bad(const struct litellm *self, const struct deployment *
 /* The deployments a request may go to, as bits. */
 static uint32_t available(const struct litellm *self, double t, int model, uint32_t tried)
 {
-    uint32_t healthy = 0, warm = 0;
+    uint32_t healthy = 0, warm = 0, any = 0;
     for (int p = 0; p < self->platforms; p++) {
         const struct deployment *deployment = &self->deployments[model][p];
-        if (pick_is_tried(tried, p) || deployment->cooling_until > t)
+        if (pick_is_tried(tried, p))
+            continue;
+        any |= (uint32_t)1 << p;
+        if (deployment->cooling_until > t)
             continue;
         warm |= (uint32_t)1 << p;
         if (!is_checked_bad(self, deployment, t))
             healthy |= (uint32_t)1 << p;
     }
-    return healthy ? healthy : warm;
+    return healthy ? healthy : warm ? warm : any;
 }
 
 static double latency_of(const struct deployment *deployment)

@@ -1,8 +1,9 @@
 /* probed: `probed replay` as a child, and clients that follow its table.
  *
- * The child is told everything that any strategy is told, as NDJSON, and is asked for its table when the one at hand is older than a second. A first try
- * goes to a route by the weights, by dice (or to rank 1, for clients that know no weights); a retry to the first in the table's order that was not tried,
- * those with a share before those without. Nothing of the daemon runs here, and nothing here decides better than such a client could. */
+ * The child is told everything that any strategy is told, as NDJSON, and is asked for its table when the one at hand is older than a
+ * second. A first try goes to a route by the weights, by dice (or to rank 1, for clients that know no weights); a retry to the first in the
+ * table's order that was not tried, those with a share before those without. Nothing of the daemon runs here, and nothing here decides
+ * better than such a client could. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +30,8 @@ struct probed {
     struct child *child;
     FILE *record;
     uint64_t dice;
-    double table_at; /* < 0 = none */
-    struct buf table_text; /* of the policy, as it was read last */
+    double table_at;                            /* < 0 = none */
+    struct buf table_text;                      /* of the policy, as it was read last */
     struct row rows[MODELS_MAX][PLATFORMS_MAX]; /* in the table's order */
     int rows_len[MODELS_MAX];
     uint32_t known; /* platforms that were told of */
@@ -69,8 +70,8 @@ static struct buf *begin_line(struct probed *self, double t, int platform, int m
 {
     struct buf *out = child_out(self->child);
 
-    buf_printf(out, "{\"t\":%.6f,\"platform\":\"%s\",\"model\":\"%s\",\"kind\":\"%s\"", BEGIN_OF_TIME + t, self->setup.platform_names[platform],
-               self->setup.model_names[model], kind);
+    buf_printf(out, "{\"t\":%.6f,\"platform\":\"%s\",\"model\":\"%s\",\"kind\":\"%s\"", BEGIN_OF_TIME + t,
+               self->setup.platform_names[platform], self->setup.model_names[model], kind);
     return out;
 }
 
@@ -179,7 +180,8 @@ static const char *find_policy(const char *line, const char *name, size_t *ret_l
 
 static void refuse_answer(const struct probed *self, const char *line, const char *why)
 {
-    fprintf(stderr, "ranking: %s answered what is no table with policy %s (%s): %.500s\n", self->setup.program, self->setup.preference->name, why, line);
+    fprintf(stderr, "ranking: %s answered what is no table with policy %s (%s): %.500s\n", self->setup.program,
+            self->setup.preference->name, why, line);
     exit(3);
 }
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_SIM_RANKING_STRATEGY_PROBED_H
 #define TESTS_SIM_RANKING_STRATEGY_PROBED_H
 
-extern double strategy_probed_poll_s;         /* of virtual time; 1 */
-extern const char *strategy_probed_record;    /* a file's name: every line that probed gets, too; NULL = none */
+extern double strategy_probed_poll_s;      /* of virtual time; 1 */
+extern const char *strategy_probed_record; /* a file's name: every line that probed gets, too; NULL = none */
 
 #endif

@@ -1,9 +1,9 @@
 /* The world while it is played: what a route is like now, whether it has room, and what becomes of a try.
  *
- * A try passes three gates: the faults that cut it off before anyone counts it (refused, DNS, TLS, a black hole), the limits (429), and the other
- * failures. Then it is a success with a log-normal time to first token, unless that takes longer than clients wait. What happens is fixed by the
- * luck of the request, the moment, and the load at that moment. truth_look tells the expectation of the same without the limits. It never changes
- * anything: only truth_send, truth_end and truth_step_price do. */
+ * A try passes three gates: the faults that cut it off before anyone counts it (refused, DNS, TLS, a black hole), the limits (429), and the
+ * other failures. Then it is a success with a log-normal time to first token, unless that takes longer than clients wait. What happens is
+ * fixed by the luck of the request, the moment, and the load at that moment. truth_look tells the expectation of the same without the
+ * limits. It never changes anything: only truth_send, truth_end and truth_step_price do. */
 #include "tests/sim/ranking/truth.h"
 
 #include <math.h>
@@ -11,16 +11,16 @@
 
 #include "shared/alloc.h"
 
-#define WASTE_SIGMA 0.4
-#define WASTE_MEAN 1.0832870676749586 /* of the log-normal with median 1: exp(sigma^2 / 2) */
-#define LENGTH_SIGMA 0.5
-#define OUTPUT_TOKENS 300
-#define PROBE_TOKENS 16
+#define WASTE_SIGMA     0.4
+#define WASTE_MEAN      1.0832870676749586 /* of the log-normal with median 1: exp(sigma^2 / 2) */
+#define LENGTH_SIGMA    0.5
+#define OUTPUT_TOKENS   300
+#define PROBE_TOKENS    16
 #define LOAD_FACTOR_MAX 10
 
 static const int statuses[ANSWERS] = {
-    [ANSWER_OK] = 200,   [ANSWER_5XX] = 502,           [ANSWER_RATE_LIMITED] = 429, [ANSWER_AUTH] = 401,
-    [ANSWER_NO_CREDIT] = 402, [ANSWER_MODEL_MISSING] = 404, [ANSWER_BAD_BODY] = 200, [ANSWER_STALL] = 200,
+    [ANSWER_OK] = 200,        [ANSWER_5XX] = 502,           [ANSWER_RATE_LIMITED] = 429, [ANSWER_AUTH] = 401,
+    [ANSWER_NO_CREDIT] = 402, [ANSWER_MODEL_MISSING] = 404, [ANSWER_BAD_BODY] = 200,     [ANSWER_STALL] = 200,
 };
 
 /* What always happens now and then, and how often of it. */
@@ -132,6 +132,16 @@ static double load_factor(const struct truth_platform *platform)
     return fmin(LOAD_FACTOR_MAX, 1 + platform->load_gain * x * x);
 }
 
+/* What one request more makes the others wait there, over its own first token without any load: those in flight each wait a little more. */
+static double crowd_factor(const struct truth_platform *platform)
+{
+    if (platform->load_gain <= 0)
+        return 0;
+    double x = platform->in_flight / platform->load_knee;
+
+    return fmin(LOAD_FACTOR_MAX, 2 * platform->load_gain * x * x);
+}
+
 static double level_at(const struct piece *piece, double t)
 {
     return piece->log_slope == 0 ? piece->level : exp(piece->log_level + piece->log_slope * (t - piece->t));
@@ -142,7 +152,8 @@ static double normal_below(double z)
     return 0.5 * erfc(-z * M_SQRT1_2);
 }
 
-/* Adds one log-normal part of the answers, cut off where clients give up: *late collects what is beyond, *sum the mean of the rest by its share. */
+/* Adds one log-normal part of the answers, cut off where clients give up: *late collects what is beyond, *sum the mean of the rest by its
+ * share. */
 static void add_part(double share, double level, double sigma, double limit_s, double *late, double *sum)
 {
     if (share <= 0)
@@ -204,6 +215,7 @@ struct outlook truth_look(struct truth *truth, double t, int platform, int model
     return (struct outlook){
         .p = p,
         .ttft_s = late < 1 ? sum / (1 - late) : truth->timeout_s,
+        .crowd_s = sum / load_factor(pl) * crowd_factor(pl),
         .waste_s = p > 0 ? waste / p : 0,
         .cost = cost,
         .failed_cost = p > 0 ? cost * failed_cost / p : 0,

@@ -1,7 +1,8 @@
 /* The world before anything happens: platforms with their speed, prices, small failures and limits, models with their load.
  *
- * Everything is drawn widely, so that no fixed number in a policy can fit: a platform may be three times as fast as another and four times as dear, fail
- * one request in 2000 or one in 50, answer 429 by a bucket, by fixed minutes or by requests in flight, and get slow when it is full or not. */
+ * Everything is drawn widely, so that no fixed number in a policy can fit: a platform may be three times as fast as another and four times
+ * as dear, fail one request in 2000 or one in 50, answer 429 by a bucket, by fixed minutes or by requests in flight, and get slow when it
+ * is full or not. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,7 @@
 #include "shared/alloc.h"
 #include "tests/sim/ranking/truth.h"
 
-#define PLATFORMS 9
-#define MODELS 3
+#define ROOM_LEAST   1.25 /* over the load, of all platforms together */
 #define LOADED_SHARE 0.25 /* of the hours: the families with much load have ten times the requests */
 
 double truth_between(uint64_t *dice, double low, double high)
@@ -169,8 +169,12 @@ static void draw_heavy(struct truth *truth, uint64_t *dice)
         shares += share[p] = dice_gamma(dice, 1.5) + 0.1;
     double room = truth_between(dice, 1.3, 2.5);
 
+    double all = 0;
+
     for (int p = 0; p < truth->platforms; p++)
-        draw_capacity(truth, p, total * clamp(room * share[p] / shares, 0.03, 0.5), dice);
+        all += share[p] = clamp(room * share[p] / shares, 0.03, 0.5);
+    for (int p = 0; p < truth->platforms; p++)
+        draw_capacity(truth, p, total * share[p] * fmax(1, ROOM_LEAST / all), dice);
 }
 
 void truth_base(struct truth *truth, uint64_t *dice)
@@ -226,7 +230,7 @@ int truth_pick_good(const struct truth *truth, uint64_t *dice, uint32_t not_thes
     return best;
 }
 
-struct truth *truth_make(const struct family *family, uint64_t seed, double hours)
+struct truth *truth_make(const struct family *family, uint64_t seed, const struct truth_size *size)
 {
     struct truth *truth = alloc_zero(1, sizeof(*truth));
     uint64_t dice = seed * 0x2545f4914f6cdd1d;
@@ -236,9 +240,9 @@ struct truth *truth_make(const struct family *family, uint64_t seed, double hour
         dice = (dice ^ (uint64_t)*c) * 0x100000001b3;
     truth->family = family;
     truth->seed = dice_next(&dice);
-    truth->duration = hours * 3600 * (family->loaded ? LOADED_SHARE : 1);
-    truth->platforms = PLATFORMS;
-    truth->models = MODELS;
+    truth->duration = size->hours * 3600 * (family->loaded ? LOADED_SHARE : 1);
+    truth->platforms = size->platforms;
+    truth->models = size->models;
     truth->episodes = alloc_zero(TRUTH_EPISODES_MAX, sizeof(*truth->episodes));
     truth_base(truth, &dice);
     family->shape(truth, &dice);

@@ -1,7 +1,7 @@
 /* What can happen: one function a family. Each draws when, to whom and how badly from the dice and adds episodes, price steps or traits.
  *
- * Trouble prefers the good platforms, since a fault of one that nobody uses shows nothing. Times and sizes are drawn widely; all lie within the world's
- * duration however short that is. Families never look at a strategy or a preference. */
+ * Trouble prefers the good platforms, since a fault of one that nobody uses shows nothing. Times and sizes are drawn widely; all lie within
+ * the world's duration however short that is. Families never look at a strategy or a preference. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "tests/sim/ranking/truth.h"
 
 #define FIRST_TROUBLE 0.06 /* of the duration: before that, strategies may look around */
-#define LAST_TROUBLE 0.88
+#define LAST_TROUBLE  0.88
 
 static const enum answer quick_modes[] = {ANSWER_5XX, ANSWER_5XX, ANSWER_REFUSED, ANSWER_RESET, ANSWER_DNS, ANSWER_TLS};
 
@@ -44,12 +44,22 @@ static void maybe_one_model(const struct truth *truth, uint64_t *dice, struct ep
         e->models = 1u << truth_count(dice, 0, truth->models - 1);
 }
 
+/* A time for a good platform that the caller fills with trouble. Dice are thrown in statements of their own, since the order in which a
+ * compiler works out arguments is its own business. */
+static struct episode *add_to_good(struct truth *truth, uint64_t *dice, double low_minutes, double high_minutes)
+{
+    double begins = pick_begin(truth, dice);
+    uint32_t who = pick_good_bit(truth, dice, 0);
+    double length = pick_length(truth, dice, low_minutes, high_minutes);
+
+    return truth_add_episode(truth, begins, begins + length, who);
+}
+
 /* --- single troubles, also used by `mixed` ------------------------------------------------------------------------------ */
 
 static void add_outage(struct truth *truth, uint64_t *dice)
 {
-    double begins = pick_begin(truth, dice);
-    struct episode *e = truth_add_episode(truth, begins, begins + pick_length(truth, dice, 1.5, 30), pick_good_bit(truth, dice, 0));
+    struct episode *e = add_to_good(truth, dice, 1.5, 30);
 
     e->mode = pick_quick(dice);
     e->p0 = e->p1 = truth_chance(dice, 0.7) ? 1 : truth_between(dice, 0.93, 1);
@@ -74,8 +84,7 @@ static void add_brownout(struct truth *truth, uint64_t *dice)
 
 static void add_partial(struct truth *truth, uint64_t *dice)
 {
-    double begins = pick_begin(truth, dice);
-    struct episode *e = truth_add_episode(truth, begins, begins + pick_length(truth, dice, 4, 60), pick_good_bit(truth, dice, 0));
+    struct episode *e = add_to_good(truth, dice, 4, 60);
 
     e->mode = truth_chance(dice, 0.75) ? pick_quick(dice) : truth_chance(dice, 0.5) ? ANSWER_STALL : ANSWER_TIMEOUT;
     e->p0 = e->p1 = truth_between(dice, 0.1, 0.4);
@@ -119,13 +128,14 @@ static void add_price_step(struct truth *truth, uint64_t *dice)
     bool rise = truth_chance(dice, 0.5);
     uint32_t models = truth_chance(dice, 0.7) ? (1u << truth->models) - 1 : 1u << truth_count(dice, 0, truth->models - 1);
 
-    truth_add_price(truth, pick_begin(truth, dice), p, models, rise ? truth_between_log(dice, 1.5, 4) : truth_between_log(dice, 0.25, 0.7));
+    double factor = rise ? truth_between_log(dice, 1.5, 4) : truth_between_log(dice, 0.25, 0.7);
+
+    truth_add_price(truth, pick_begin(truth, dice), p, models, factor);
 }
 
 static void add_black_hole(struct truth *truth, uint64_t *dice)
 {
-    double begins = pick_begin(truth, dice);
-    struct episode *e = truth_add_episode(truth, begins, begins + pick_length(truth, dice, 2, 30), pick_good_bit(truth, dice, 0));
+    struct episode *e = add_to_good(truth, dice, 2, 30);
 
     e->mode = truth_chance(dice, 0.8) ? ANSWER_TIMEOUT : ANSWER_STALL;
     e->p0 = e->p1 = truth_chance(dice, 0.7) ? 1 : truth_between(dice, 0.4, 1);
@@ -134,8 +144,7 @@ static void add_black_hole(struct truth *truth, uint64_t *dice)
 
 static void add_bad_body(struct truth *truth, uint64_t *dice)
 {
-    double begins = pick_begin(truth, dice);
-    struct episode *e = truth_add_episode(truth, begins, begins + pick_length(truth, dice, 4, 45), pick_good_bit(truth, dice, 0));
+    struct episode *e = add_to_good(truth, dice, 4, 45);
 
     e->mode = ANSWER_BAD_BODY;
     e->p0 = e->p1 = truth_chance(dice, 0.6) ? 1 : truth_between(dice, 0.2, 1);
@@ -334,7 +343,8 @@ static void shape_all_down(struct truth *truth, uint64_t *dice)
         double begins = pick_begin(truth, dice), ends = begins + pick_length(truth, dice, 1, 10);
 
         for (int p = 0; p < truth->platforms; p++) {
-            struct episode *e = truth_add_episode(truth, begins + truth_between(dice, -20, 20), ends + truth_between(dice, -20, 60), 1u << p);
+            double until = ends + truth_between(dice, -20, 60);
+            struct episode *e = truth_add_episode(truth, begins + truth_between(dice, -20, 20), until, 1u << p);
 
             e->mode = truth_chance(dice, 0.1) ? ANSWER_TIMEOUT : pick_quick(dice);
             e->p0 = e->p1 = 1;
@@ -385,8 +395,8 @@ static void shape_noisy(struct truth *truth, uint64_t *dice)
 
 static void shape_mixed(struct truth *truth, uint64_t *dice)
 {
-    static void (*const adders[])(struct truth *, uint64_t *) = {add_outage, add_brownout,   add_partial,  add_flapping, add_degradation,
-                                                                 add_price_step, add_black_hole, add_bad_body, add_no_credit};
+    static void (*const adders[])(struct truth *, uint64_t *) = {
+        add_outage, add_brownout, add_partial, add_flapping, add_degradation, add_price_step, add_black_hole, add_bad_body, add_no_credit};
     uint32_t cheap = 0;
 
     if (truth_chance(dice, 0.3))

@@ -1,7 +1,7 @@
 /* From what happens to what is: episodes are cut at all their ends into the pieces of each route, hard faults are noted as incidents.
  *
- * In one piece the failures of the worst episode count (two causes rarely fail the same request), slowness multiplies. Both run straight inside a piece,
- * so that a look at any moment costs no search. Pieces are made once a world and never change. */
+ * In one piece the failures of the worst episode count (two causes rarely fail the same request), slowness multiplies. Both run straight
+ * inside a piece, so that a look at any moment costs no search. Pieces are made once a world and never change. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +9,9 @@
 #include "shared/alloc.h"
 #include "tests/sim/ranking/truth.h"
 
-#define HARD_P 0.9
-#define HARD_SECONDS 60.0  /* a shorter fault says nothing about detection */
-#define CALM_SECONDS 120.0 /* without a hard fault before it */
+#define HARD_P        0.9
+#define HARD_SECONDS  60.0  /* a shorter fault says nothing about detection */
+#define CALM_SECONDS  120.0 /* without a hard fault before it */
 #define WATCH_SECONDS 600.0
 
 struct episode *truth_add_episode(struct truth *truth, double begins, double ends, uint32_t platforms)
