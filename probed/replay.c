@@ -42,6 +42,8 @@ struct replay {
     struct buf out, table; /* table: of `revision`, from its generation on */
     uint64_t revision;
     bool has_table;
+    bool broken; /* nobody reads the answers */
+    bool cut;    /* what comes is the rest of a line that was too long */
 };
 
 /* --- who is meant --- */
@@ -124,10 +126,13 @@ static usec_t real_time(void)
     return (usec_t)now.tv_sec * USEC_PER_SEC + now.tv_nsec / 1000;
 }
 
-static void keep_pace(const struct replay *r)
+static int send_answers(struct replay *r);
+
+/* Waits until the record is due. What was asked for before it is not kept back for so long. */
+static void keep_pace(struct replay *r)
 {
     double due = (double)(r->now - r->first) / r->options->speed, passed = (double)(real_time() - r->began);
-    if (due <= passed)
+    if (due <= passed || send_answers(r) < 0)
         return;
     usec_t left = (usec_t)(due - passed);
     struct timespec wait = {.tv_sec = left / USEC_PER_SEC, .tv_nsec = left % USEC_PER_SEC * 1000};
@@ -219,6 +224,10 @@ static int take_price(struct replay *r, const struct record *record, struct err 
 
 static int take_override(struct replay *r, const struct record *record, struct err *err)
 {
+    if (!r->config->replay_open && ranker_find_platform(r->ranker, record->platform) < 0)
+        return no_such("platform", record->platform, err);
+    if (!r->config->replay_open && record->model[0] && ranker_find(r->ranker, record->platform, record->model) < 0)
+        return no_such("model", record->model, err);
     struct api_override word = {.action = record->action == OVERRIDE_NONE ? OVERRIDE_ENABLE : record->action, .made_at = r->now};
     snprintf(word.platform, sizeof word.platform, "%s", record->platform);
     snprintf(word.model, sizeof word.model, "%s", record->model);
@@ -325,6 +334,13 @@ static int take_record(struct replay *r, struct record *record, struct err *err)
     return 0;
 }
 
+static int tell_bad(struct replay *r, const char *what)
+{
+    fprintf(r->messages, "probed replay: line %lu: %s%s\n", r->line, what, r->options->skip_bad ? "; skipped" : "");
+    r->skipped++;
+    return r->options->skip_bad ? 0 : -1;
+}
+
 static int take_line(struct replay *r, const char *line, size_t len)
 {
     struct record record;
@@ -334,26 +350,25 @@ static int take_line(struct replay *r, const char *line, size_t len)
         return 0;
     if (record_parse(line, len, &record, &err) == 0 && take_record(r, &record, &err) == 0)
         return 0;
-    fprintf(r->messages, "probed replay: line %lu: %s%s\n", r->line, err.text, r->options->skip_bad ? "; skipped" : "");
-    r->skipped++;
-    return r->options->skip_bad ? 0 : -1;
+    return tell_bad(r, err.text);
 }
 
 static int send_answers(struct replay *r)
 {
     size_t sent = 0;
-    while (sent < r->out.len) {
+    while (sent < r->out.len && !r->broken) {
         ssize_t n = write(r->to, r->out.data + sent, r->out.len - sent);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
             fprintf(r->messages, "probed replay: the answer could not be written: %s\n", strerror(errno));
-            return -1;
+            r->broken = true;
+            break;
         }
         sent += (size_t)n;
     }
     buf_clear(&r->out);
-    return 0;
+    return r->broken ? -1 : 0;
 }
 
 /* All whole lines in the buffer; *used: how much of it they take. */
@@ -371,9 +386,35 @@ static int take_lines(struct replay *r, const char *data, size_t len, size_t *us
     return 0;
 }
 
+/* Takes the whole lines of what has been read, and moves the beginning of the next one to the front. */
+static int take_block(struct replay *r, char *block, size_t *len)
+{
+    struct err err = {""};
+    size_t used = 0;
+    if (r->cut) {
+        const char *end = memchr(block, '\n', *len);
+        used = end ? (size_t)(end - block) + 1 : *len;
+        r->cut = !end;
+        memmove(block, block + used, *len - used);
+        *len -= used;
+    }
+    block[*len] = '\0';
+    if (take_lines(r, block, *len, &used) < 0 || send_answers(r) < 0)
+        return -1;
+    memmove(block, block + used, *len - used);
+    *len -= used;
+    if (*len <= RECORD_LINE_MAX)
+        return 0;
+    err_set(&err, -E2BIG, "longer than %d bytes", RECORD_LINE_MAX);
+    r->line++;
+    r->cut = true;
+    *len = 0;
+    return tell_bad(r, err.text);
+}
+
 static int read_all(struct replay *r, int from, char *block, size_t size)
 {
-    size_t len = 0, used;
+    size_t len = 0;
     for (;;) {
         ssize_t n = read(from, block + len, size - len - 1);
         if (n < 0 && errno == EINTR)
@@ -385,15 +426,8 @@ static int read_all(struct replay *r, int from, char *block, size_t size)
         if (n == 0)
             break;
         len += (size_t)n;
-        block[len] = '\0';
-        if (take_lines(r, block, len, &used) < 0 || send_answers(r) < 0)
+        if (take_block(r, block, &len) < 0)
             return -1;
-        memmove(block, block + used, len - used);
-        len -= used;
-        if (len > RECORD_LINE_MAX) {
-            fprintf(r->messages, "probed replay: line %lu: longer than %d bytes\n", r->line + 1, RECORD_LINE_MAX);
-            return -1;
-        }
     }
     block[len] = '\0';
     return take_line(r, block, len); /* the last may lack its newline */

@@ -91,7 +91,7 @@ static const struct keyword health[] = {
     HEALTH(window, 1, 32, "5"),
     HEALTH(rise, 1, 100, "2"),
     HEALTH(samples, 1, 10000, "30"),
-    {.name = "alike", .type = KEYWORD_NUMBER, .offset = AT(health_rules, alike), .max = 10, .initial = "0.02"},
+    {.name = "alike", .type = KEYWORD_NUMBER, .offset = AT(health_rules, alike), .max = 10, .initial = "0.005"},
 };
 SECTION(, section_health, "health", health);
 

@@ -52,7 +52,7 @@ struct health_rules health_rules_filled(const struct health_rules *rules)
     if (filled.samples <= 0)
         filled.samples = 30;
     if (!(filled.alike > 0))
-        filled.alike = 0.02;
+        filled.alike = 0.005;
     return filled;
 }
 

@@ -14,6 +14,8 @@
 #define PRIOR_SPREAD 0.4
 #define PRIOR_WEIGHT 4.0
 #define THREE_ALL 2.5      /* all of the last three beyond this many deviations */
+#define CLIPPED 2.5        /* deviations: a spike says no more than this about the level */
+#define DRIFT_SURE 4.0     /* a drift of so many squared errors of its own is half believed */
 #define TRIMMED 4.0        /* mean of the last n without its extreme, in its own standard errors */
 
 static void reference_add(struct latency *l, double value)
@@ -90,6 +92,27 @@ static void jump(struct latency *l, int n, usec_t now)
     l->spread = sigma * sigma;
     l->weight = n;
     l->recent_len = 0;
+    l->minutes = (struct decay_moment){.at = now, .weight = n, .mean = level, .square = n * l->spread};
+    l->hours = l->minutes;
+}
+
+/* ln of how much the last minutes are above or below the sketch, shrunk by how well that is known. */
+static double drift(const struct latency *l)
+{
+    double off = l->minutes.mean - l->hours.mean, sigma = deviation(l);
+    double error = sigma * sigma / fmax(1, 2 * l->minutes.weight - 1), sure = off * off / (off * off + DRIFT_SURE * error);
+
+    return off * sure;
+}
+
+static void add_level(struct latency *l, double value, usec_t now)
+{
+    double most = CLIPPED * deviation(l), off = value - l->minutes.mean;
+
+    if (l->minutes.weight > 1)
+        value = l->minutes.mean + fmax(-most, fmin(most, off));
+    decay_moment_add(&l->minutes, value, LATENCY_MINUTES, now);
+    decay_moment_add(&l->hours, value, LATENCY_HALF_LIFE, now);
 }
 
 void latency_add(struct latency *l, usec_t value, usec_t now)
@@ -106,9 +129,15 @@ void latency_add(struct latency *l, usec_t value, usec_t now)
     /* The newest is not in the sketch yet when it is moved: it is of the new level already. */
     if (n > 0)
         jump(l, n, now);
+    if (n == 0)
+        add_level(l, ln, now);
     sketch_add(&l->sketch, value, LATENCY_HALF_LIFE, now);
     l->statistic[LATENCY_MEAN] = sketch_mean(&l->sketch);
     sketch_quantiles(&l->sketch, (const double[]){0.50, 0.90, 0.95}, &l->statistic[LATENCY_P50], 3);
+    double factor = exp(drift(l));
+
+    for (int i = 0; i < LATENCY_STATISTICS; i++)
+        l->statistic[i] = (usec_t)llround((double)l->statistic[i] * factor);
 }
 
 double latency_weight(const struct latency *l, usec_t now)

@@ -24,7 +24,7 @@ struct health_rules {
     int fall, window; /* down after `fall` relay failures among the last `window` [3 of 5] */
     int rise;         /* successes in a row that end `down` [2] */
     int samples;      /* provisional below this many chat observations [30] */
-    double alike;     /* soft: two losses nearer than this (failed requests) are equal for sharing [0.02] */
+    double alike;     /* soft: two losses nearer than this (failed requests) are equal for sharing [0.005] */
 };
 
 struct ranker_setup {

@@ -15,8 +15,9 @@
 #define TOLERATE_MORE 0.15 /* ln, a second */
 #define TOLERATE_LESS 0.10
 #define TOLERATED_MOST 0.3
+#define DEFENDS_FROM 3.0 /* observations */
 #define LEADER_ROOM 0.8
-#define LEADER_SHARE 0.6 /* of the largest share */
+#define LEADER_SHARE 0.35 /* of the largest share */
 /* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
  * every client. */
 #define SHARE_FAILURE 0.1
@@ -331,6 +332,9 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     bool unpublished = s->changed;
     /* Who was first by the operator's word alone has no place to defend when that ends. */
     int incumbent = old >= 0 && s->pinned && r->routes[m->routes[old]]->override != OVERRIDE_PIN ? -1 : old;
+    /* Nobody defends a place that nothing is known of. */
+    if (incumbent >= 0 && route_samples(&r->routes[m->routes[incumbent]]->stats, now) < DEFENDS_FROM)
+        incumbent = -1;
 
     for (size_t i = 0; i < m->len; i++) {
         const struct ranked_route *route = r->routes[m->routes[i]];

@@ -13,9 +13,10 @@
 #include "shared/text.h"
 
 #define NEST_MAX 32
-#define NUMBER_MAX 40
+#define NUMBER_MAX 64
 #define PICO_PER_USD_PER_MTOK 1e6
-#define PRICE_MOST 1e9 /* USD a million tokens, or a call */
+#define PRICE_MOST 1e9 /* USD a million tokens */
+#define COST_MOST 1e3  /* USD a request: in pico it is still exact in a double */
 #define MS_MOST 1e9
 
 struct reader {
@@ -144,58 +145,86 @@ static int take_string(struct reader *r, char *dst, size_t size)
     if (!dst)
         return 0;
     dst[len] = '\0';
-    if (!text_is_utf8(dst, len))
-        return -EILSEQ;
-    return fits ? 0 : -E2BIG;
+    if (!fits)
+        return -E2BIG; /* and perhaps cut inside a character */
+    return text_is_utf8(dst, len) ? 0 : -EILSEQ;
+}
+
+static bool scan_digits(struct reader *r)
+{
+    const char *begin = r->at;
+
+    while (r->at < r->end && *r->at >= '0' && *r->at <= '9')
+        r->at++;
+    return r->at > begin;
+}
+
+static bool scan(struct reader *r, const char *any)
+{
+    if (r->at == r->end || *r->at == '\0' || !strchr(any, *r->at))
+        return false;
+    r->at++;
+    return true;
 }
 
 /* By JSON's grammar, which strtod does not know. */
+static int scan_number(struct reader *r)
+{
+    scan(r, "-");
+    if (!scan(r, "0") && !scan_digits(r))
+        return -EINVAL;
+    if (scan(r, ".") && !scan_digits(r))
+        return -EINVAL;
+    if (!scan(r, "eE"))
+        return 0;
+    scan(r, "+-");
+    return scan_digits(r) ? 0 : -EINVAL;
+}
+
 static int take_number(struct reader *r, double *ret)
 {
     char text[NUMBER_MAX + 1];
-    size_t len = 0;
-    const char *p = r->at;
+    const char *begin = r->at;
 
-    while (r->at < r->end && len < NUMBER_MAX && *r->at && strchr("+-.eE0123456789", *r->at))
-        text[len++] = *r->at++;
-    text[len] = '\0';
-    p = text + (text[0] == '-');
-    if (*p < '0' || *p > '9' || (*p == '0' && p[1] >= '0' && p[1] <= '9'))
+    if (scan_number(r) < 0)
         return -EINVAL;
-    char *end;
+    size_t len = (size_t)(r->at - begin);
 
-    *ret = strtod(text, &end);
-    return *end == '\0' && end[-1] != '.' && isfinite(*ret) ? 0 : -EINVAL;
+    if (len > NUMBER_MAX)
+        return -E2BIG;
+    memcpy(text, begin, len);
+    text[len] = '\0';
+    *ret = strtod(text, NULL);
+    return isfinite(*ret) ? 0 : -EINVAL;
 }
 
-static int skip_value(struct reader *r)
+static int skip_value(struct reader *r, int depth);
+
+/* After the bracket; objects have names. */
+static int skip_items(struct reader *r, char close, int depth)
 {
-    int depth = 0;
-    double number;
-
+    if (depth > NEST_MAX)
+        return -EINVAL;
+    if (take(r, close))
+        return 0;
     do {
-        skip_space(r);
-        if (r->at == r->end)
+        if (close == '}' && (take_string(r, NULL, 0) < 0 || !take(r, ':')))
             return -EINVAL;
-        char c = *r->at;
+        if (skip_value(r, depth) < 0)
+            return -EINVAL;
+    } while (take(r, ','));
+    return take(r, close) ? 0 : -EINVAL;
+}
 
-        if (c == '"') {
-            if (take_string(r, NULL, 0) < 0)
-                return -EINVAL;
-        } else if (c == '{' || c == '[') {
-            r->at++;
-            if (++depth > NEST_MAX)
-                return -EINVAL;
-        } else if (c == '}' || c == ']') {
-            r->at++;
-            depth--;
-        } else if (depth > 0 && (c == ',' || c == ':')) {
-            r->at++;
-        } else if (!take_word(r, "true") && !take_word(r, "false") && !take_word(r, "null") && take_number(r, &number) < 0) {
-            return -EINVAL;
-        }
-    } while (depth > 0);
-    return depth == 0 ? 0 : -EINVAL;
+static int skip_value(struct reader *r, int depth)
+{
+    if (take(r, '{'))
+        return skip_items(r, '}', depth + 1);
+    if (take(r, '['))
+        return skip_items(r, ']', depth + 1);
+    if (r->at < r->end && *r->at == '"')
+        return take_string(r, NULL, 0);
+    return take_word(r, "true") || take_word(r, "false") || take_word(r, "null") ? 0 : scan_number(r);
 }
 
 struct member {
@@ -206,7 +235,7 @@ struct member {
 };
 
 #define MEMBER_TEXT(id) {#id, TEXT, sizeof(#id) - 1, offsetof(struct members, id), offsetof(struct members, has_##id), sizeof(((struct members *)0)->id), false}
-#define MEMBER_NUMBER(id) {#id, NUMBER, sizeof(#id) - 1, offsetof(struct members, id), offsetof(struct members, has_##id), sizeof(double), false}
+#define MEMBER_NUMBER(id) {#id, NUMBER, sizeof(#id) - 1, offsetof(struct members, id), offsetof(struct members, has_##id), NUMBER_MAX + 1, false}
 #define MEMBER_BOOL(id) {#id, BOOL, sizeof(#id) - 1, offsetof(struct members, id), offsetof(struct members, has_##id), sizeof(bool), false}
 #define MEMBER_RECORD(id) {#id, TEXT, sizeof(#id) - 1, offsetof(struct record, id), offsetof(struct members, has_##id), sizeof(((struct record *)0)->id), true}
 
@@ -267,7 +296,7 @@ static int read_members(struct reader *r, struct members *to, struct record *rec
             return err_set(r->err, -EINVAL, "not valid JSON: a name in quotes and a colon are missing");
         const struct member *m = got == -E2BIG ? NULL : find_member(name, strlen(name));
 
-        if (m ? read_value(r, m, to, record) < 0 : skip_value(r) < 0)
+        if (m ? read_value(r, m, to, record) < 0 : skip_value(r, 0) < 0)
             return m ? -EINVAL : err_set(r->err, -EINVAL, "not valid JSON after \"%s\"", name);
     } while (take(r, ','));
     if (!take(r, '}'))
@@ -308,11 +337,11 @@ static int check_ranges(const struct members *m, struct err *err)
     bad = bad ?: LIMIT(m, err, prompt_tokens, 0, 1e9);
     bad = bad ?: LIMIT(m, err, output_tokens, 0, 1e9);
     bad = bad ?: LIMIT(m, err, reasoning_tokens, 0, 1e9);
-    bad = bad ?: LIMIT(m, err, cost_usd, 0, 1e6);
+    bad = bad ?: LIMIT(m, err, cost_usd, 0, COST_MOST);
     bad = bad ?: LIMIT(m, err, in_flight, 0, 1e6);
     bad = bad ?: LIMIT(m, err, input_usd_per_mtok, 0, PRICE_MOST);
     bad = bad ?: LIMIT(m, err, output_usd_per_mtok, 0, PRICE_MOST);
-    bad = bad ?: LIMIT(m, err, call_usd, 0, PRICE_MOST);
+    bad = bad ?: LIMIT(m, err, call_usd, 0, COST_MOST);
     bad = bad ?: LIMIT(m, err, for_s, 0, 1e9);
     return bad;
 }
@@ -399,6 +428,8 @@ static int read_price(const struct members *m, struct record *ret, struct err *e
     ret->price.call = price_pico(m->has_call_usd, m->call_usd, 1e12);
     if (m->has_input_usd_per_mtok != m->has_output_usd_per_mtok)
         return err_set(err, -EINVAL, "\"input_usd_per_mtok\" and \"output_usd_per_mtok\" go together");
+    if (!m->has_input_usd_per_mtok && !m->has_call_usd)
+        return err_set(err, -EINVAL, "a price without any: \"input_usd_per_mtok\" with \"output_usd_per_mtok\", or \"call_usd\", is missing");
     return 0;
 }
 
@@ -454,6 +485,6 @@ int record_parse(const char *line, size_t len, struct record *ret, struct err *e
         return err_set(err, -EINVAL, "\"model\" is missing");
     if (check_ranges(&m, err) < 0)
         return -EINVAL;
-    ret->t = (usec_t)llround(m.t * 1e6);
+    ret->t = (usec_t)llroundl((long double)m.t * 1e6L); /* exact to the microsecond up to RECORD_TIME_MAX */
     return read_rest(&m, ret, err);
 }

@@ -12,7 +12,7 @@
 #include "shared/err.h"
 
 #define RECORD_LINE_MAX 65536
-#define RECORD_TIME_MAX 1e11 /* s */
+#define RECORD_TIME_MAX 4e9 /* s, the year 2096; so that milliseconds taken for seconds are noticed */
 
 /* X(ID, name, needs a platform, needs a model) */
 #define RECORD_KIND_TABLE(X)                                                              \

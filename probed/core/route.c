@@ -16,6 +16,10 @@ _Static_assert(sizeof(struct route) <= 6400, "with the ranker's own part a route
 
 #define FAILS_WHEN_DOWN 0.98
 #define FAILS_WHEN_PARTIAL 0.20 /* at least */
+/* What is known of a relay before it is seen: it fails 2 times in 100, on the word of 15 requests, and half a deviation is added for doubt. */
+#define PRIOR_FAILED 0.3
+#define PRIOR_OK 14.7
+#define MARGIN 0.5
 #define PRIOR_STRENGTH 8.0      /* observations that the longer window is worth to the shorter */
 
 void route_init(struct route *r, usec_t now)
@@ -222,9 +226,9 @@ bool route_unscorable(const struct route *r)
 
 double chance_upper(double ok, double failed)
 {
-    double a = failed + 1, b = ok + 1, n = a + b, mean = a / n;
+    double a = failed + PRIOR_FAILED, b = ok + PRIOR_OK, n = a + b, mean = a / n;
 
-    return fmin(1, mean + sqrt(mean * (1 - mean) / (n + 1)));
+    return fmin(1, mean + MARGIN * sqrt(mean * (1 - mean) / (n + 1)));
 }
 
 /* A short window's mean with the longer window's as its prior. */
@@ -239,7 +243,7 @@ struct route_chance route_chance_at(const struct route *r, usec_t now)
     struct decay_pair day = decay_counts_at(&r->working, DECAY_24H, now);
     struct decay_pair hours = decay_counts_at(&r->working, DECAY_2H, now);
     struct decay_pair minutes = decay_counts_at(&r->working, DECAY_10M, now);
-    double mean = (day.failed + 1) / (day.ok + day.failed + 2), middle = shrunk(hours, mean), recent = shrunk(minutes, middle);
+    double mean = (day.failed + PRIOR_FAILED) / (day.ok + day.failed + PRIOR_FAILED + PRIOR_OK), middle = shrunk(hours, mean), recent = shrunk(minutes, middle);
     double longer = fmax(mean, middle);
 
     health_beliefs(&r->health, now, c.belief);

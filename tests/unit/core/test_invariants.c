@@ -1,0 +1,224 @@
+/* What must hold for any input: many short random worlds, each told to the ranker in several ways. TEST_SEED=n repeats a run, TEST_ROUNDS=n plays so many
+ * worlds. */
+#include "tests/unit/core/story.h"
+
+static int rounds(int usual)
+{
+    const char *given = getenv("TEST_ROUNDS");
+
+    return given ? atoi(given) : usual;
+}
+
+static void show_difference(const char *a, const char *b)
+{
+    size_t at = 0, line = 0, when = 0;
+
+    for (; a[at] && a[at] == b[at]; at++) {
+        line = a[at] == '\n' ? at + 1 : line;
+        when = strncmp(a + at, "\nat ", 4) == 0 ? at + 1 : when;
+    }
+    print_message("  %.*s\n  one: %.*s\n  two: %.*s\n", (int)strcspn(a + when, "\n"), a + when, (int)strcspn(a + line, "\n"), a + line,
+                  (int)strcspn(b + line, "\n"), b + line);
+}
+
+/* Tells each of many worlds in two ways and demands the same tables. `vary` may set what depends on the world. */
+static void compare(struct telling one, struct telling two, void (*vary)(struct telling *two, const struct story *story, uint64_t *random))
+{
+    static struct story story;
+    uint64_t random = field_seed();
+    int different = 0, all = rounds(100);
+
+    for (int round = 0; round < all; round++) {
+        uint64_t seed = schedule_random(&random);
+
+        story_make(&story, seed);
+        if (vary)
+            vary(&two, &story, &random);
+        char *a = story_play(&story, &one), *b = story_play(&story, &two);
+
+        if (strcmp(a, b) != 0 && different++ == 0) {
+            print_message("  world %d, seed 0x%llx\n", round, (unsigned long long)seed);
+            show_difference(a, b);
+        }
+        free(a);
+        free(b);
+    }
+    if (different > 0)
+        fail_msg("%d of %d worlds differ", different, all);
+}
+
+static void test_replay_is_the_same(void **state)
+{
+    (void)state;
+    compare((struct telling){.full = true}, (struct telling){.full = true}, NULL);
+}
+
+static void vary_order(struct telling *two, const struct story *story, uint64_t *random)
+{
+    (void)story;
+    two->shuffle = schedule_random(random) | 1;
+}
+
+static void test_order_has_no_say(void **state)
+{
+    (void)state;
+    compare((struct telling){.full = true}, (struct telling){.full = true}, vary_order);
+}
+
+/* After each instant, or only at the end. */
+static void test_refreshing_often_changes_nothing(void **state)
+{
+    (void)state;
+    compare((struct telling){.only_end = true}, (struct telling){.only_end = true, .refresh = REFRESH_INSTANTS}, NULL);
+}
+
+static void test_refreshing_at_random_changes_nothing(void **state)
+{
+    (void)state;
+    compare((struct telling){.only_end = true}, (struct telling){.only_end = true, .refresh = REFRESH_RANDOM, .ask = true}, vary_order);
+}
+
+/* Between two things told at the same time as well. */
+static void test_refreshing_within_an_instant_changes_nothing(void **state)
+{
+    (void)state;
+    compare((struct telling){.only_end = true}, (struct telling){.only_end = true, .refresh = REFRESH_EVENTS}, NULL);
+}
+
+static void test_asking_changes_nothing(void **state)
+{
+    (void)state;
+    compare((struct telling){.refresh = REFRESH_INSTANTS}, (struct telling){.refresh = REFRESH_INSTANTS, .ask = true}, NULL);
+}
+
+static void test_going_back_is_refused(void **state)
+{
+    (void)state;
+    compare((struct telling){0}, (struct telling){.backwards = true}, NULL);
+}
+
+/* By powers of two arithmetic is exact, and every bit of the tables but the prices must be the same. */
+static void test_scaled_money_is_the_same(void **state)
+{
+    (void)state;
+    compare((struct telling){.no_loss = true}, (struct telling){.no_loss = true, .scale = 64}, NULL);
+}
+
+static void test_currency_and_its_rate_have_no_say(void **state)
+{
+    (void)state;
+    compare((struct telling){.no_loss = true}, (struct telling){.no_loss = true, .scale = 7}, NULL);
+}
+
+static void vary_adoption(struct telling *two, const struct story *story, uint64_t *random)
+{
+    two->shuffle = schedule_random(random) | 1;
+    two->adopt_at = 1 + (size_t)story_dice(random, (int)story->len - 1);
+}
+
+/* A reload in the middle, with the same configuration. */
+static void test_adoption_keeps_everything(void **state)
+{
+    (void)state;
+    compare((struct telling){.only_end = true}, (struct telling){.only_end = true}, vary_adoption);
+}
+
+/* --- a better route never has the higher loss --- */
+
+struct pair_world {
+    struct ranker *r;
+    int better, worse;
+    usec_t now, interval, ttft;
+    double slower, fails, fails_more;
+    unsigned ring;
+    bool traffic;
+};
+
+static void pair_world_make(struct pair_world *w, uint64_t *random)
+{
+    const struct ranker_setup setup = {.policies = story_policies, .policies_len = 4, .currency = "USD", .vantage = "here"};
+    double price = 0.01 + 5 * field_random(random);
+
+    *w = (struct pair_world){
+        .r = ranker_new(&setup),
+        .now = NOW0,
+        .interval = (1 + story_dice(random, 60)) * SEC,
+        .ttft = (usec_t)(3e5 * exp(field_normal(random))),
+        .slower = 1.02 + field_random(random),
+        .fails = 0.5 * field_random(random),
+        .fails_more = 0.4 * field_random(random),
+        .traffic = story_dice(random, 2),
+    };
+    w->better = field_add(w->r, "better", "m", price);
+    w->worse = field_add(w->r, "worse", "m", price * (1.01 + field_random(random)));
+    for (int i = story_dice(random, 4); i > 0; i--)
+        field_add(w->r, story_name('o', i), "m", 5 * field_random(random) - 1);
+}
+
+/* One observation of both, the better one's at least as good; and something of the others. */
+static void pair_world_step(struct pair_world *w, uint64_t *random)
+{
+    static const enum outcome_kind kinds[] = {OUTCOME_TIMEOUT, OUTCOME_SERVER_ERROR, OUTCOME_RESET, OUTCOME_EMPTY};
+    enum outcome_kind kind = kinds[story_dice(random, 4)];
+    bool fails = field_random(random) < w->fails, fails_too = fails || field_random(random) < w->fails_more;
+    usec_t ttft = (usec_t)((double)w->ttft * exp(0.3 * field_normal(random)));
+    struct observation better = fails ? field_fail(w->now, kind) : field_ok(w->now, ttft);
+    struct observation worse = fails_too ? field_fail(w->now, kind) : field_ok(w->now, (usec_t)((double)ttft * w->slower));
+
+    better.source = worse.source = w->traffic ? SOURCE_TRAFFIC : SOURCE_PROBE;
+    w->ring = w->ring << 1 | fails_too;
+    field_observe(w->r, w->better, better, w->now);
+    field_observe(w->r, w->worse, worse, w->now);
+    for (int id = 2; (size_t)id < ranker_routes(w->r); id++)
+        field_observe(w->r, id, story_chat(random, id, 0.8), w->now);
+}
+
+static void test_better_has_no_higher_loss(void **state)
+{
+    (void)state;
+    uint64_t random = field_seed();
+    int compared = 0;
+
+    for (int round = rounds(300); round > 0; round--) {
+        struct pair_world w;
+
+        pair_world_make(&w, &random);
+        /* Down forgets on purpose what its end does: from there on the state is not fresh any more. */
+        for (int step = 0; step < 60 && __builtin_popcount(w.ring & 31) < 3; step++, w.now += w.interval) {
+            pair_world_step(&w, &random);
+            struct table *table = field_table(w.r, w.now);
+
+            for (int p = 0; p < 4 && __builtin_popcount(w.ring & 31) < 3; p++) {
+                const struct ranking *k = field_ranking(table, story_policies[p].name, "m");
+
+                compared++;
+                if (field_row(k, "better")->loss_nano > field_row(k, "worse")->loss_nano)
+                    fail_msg("%s, step %d: %lld and %lld", story_policies[p].name, step, (long long)field_row(k, "better")->loss_nano,
+                             (long long)field_row(k, "worse")->loss_nano);
+            }
+            story_check_table(table);
+            table_unref(table);
+        }
+        ranker_free(w.r);
+    }
+    print_message("%d comparisons\n", compared);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_replay_is_the_same),
+        cmocka_unit_test(test_order_has_no_say),
+        cmocka_unit_test(test_refreshing_often_changes_nothing),
+        cmocka_unit_test(test_refreshing_at_random_changes_nothing),
+        cmocka_unit_test(test_refreshing_within_an_instant_changes_nothing),
+        cmocka_unit_test(test_asking_changes_nothing),
+        cmocka_unit_test(test_going_back_is_refused),
+        cmocka_unit_test(test_scaled_money_is_the_same),
+        cmocka_unit_test(test_currency_and_its_rate_have_no_say),
+        cmocka_unit_test(test_adoption_keeps_everything),
+        cmocka_unit_test(test_better_has_no_higher_loss),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
