@@ -16,8 +16,8 @@
 #define CHANGED 3.0 /* deviations between the two windows that say that the rate is a new one */
 #define CUT 0.05           /* ln of the cap, a refused try */
 #define BURIED 0.9         /* of what is accepted */
-#define PRESSED 0.6        /* of the cap: a load that tests it */
-#define HEADROOM 0.85      /* part of the cap that is given away as shares: the rest is for retries and bursts */
+#define PRESSED 0.5        /* of the cap: a load that tests it */
+#define HEADROOM 0.75      /* part of the cap that is given away as shares: the rest is for retries and bursts */
 #define KNOWN 0.9          /* of what it was when the last cut began */
 #define GROW_FASTER 4.0
 #define GROW_DOUBLES 100.0 /* accepted tries with no refused one between */

@@ -107,6 +107,16 @@ static double reference_cost(double *costs, size_t len, enum cost_reference refe
     return median(costs + free_ones, len - free_ones);
 }
 
+static const struct load_effect *effect(const struct policy *policy, const struct loss_input *in)
+{
+    return &in->load[load_bucket(policy->concurrency > 0 ? (unsigned)policy->concurrency : 1)];
+}
+
+double loss_latency(const struct policy *policy, const struct loss_input *in)
+{
+    return in->latency[policy->latency] * (1 + (double)effect(policy, in)->slower);
+}
+
 void loss_field_init(struct loss_field *f, const struct policy *policy, const struct loss_input *inputs, size_t len)
 {
     double few[64], *many = NULL, *costs = few, dearest = 0, slowest = -1;
@@ -117,7 +127,7 @@ void loss_field_init(struct loss_field *f, const struct policy *policy, const st
     for (size_t i = 0; i < len; i++) {
         int64_t cost = loss_request_cost(policy, &inputs[i]);
 
-        slowest = larger(slowest, inputs[i].latency[policy->latency]);
+        slowest = larger(slowest, loss_latency(policy, &inputs[i]));
         if (cost < 0)
             continue;
         costs[known++] = (double)cost;
@@ -136,14 +146,17 @@ void loss_field_init(struct loss_field *f, const struct policy *policy, const st
 }
 
 /* What one try on the route is expected to take and cost. */
-static void expect_try(const struct policy *policy, const struct loss_field *f, const struct loss_input *in, double *ret_wait, double *ret_cost)
+static void expect_try(const struct policy *policy, const struct loss_field *f, const struct loss_input *in, struct loss *l)
 {
     int64_t cost = loss_request_cost(policy, in);
-    double price = cost >= 0 ? (double)cost : f->cost_unknown, p = in->chance;
-    double latency = in->latency[policy->latency] >= 0 ? in->latency[policy->latency] : f->latency_unknown;
+    double price = cost >= 0 ? (double)cost : f->cost_unknown, latency = loss_latency(policy, in);
+    double p = in->chance + (1 - in->chance) * (double)effect(policy, in)->fails;
 
-    *ret_wait = (1 - p) * latency + p * in->waste;
-    *ret_cost = (1 - p) * price + p * in->charged * price;
+    if (latency < 0)
+        latency = f->latency_unknown;
+    l->chance = p;
+    l->wait = (1 - p) * latency + p * in->waste;
+    l->cost = (1 - p) * price + p * in->charged * price;
 }
 
 static int64_t nano(double failures)
@@ -168,11 +181,11 @@ static size_t find_retries(const struct policy *policy, const struct loss_field 
     for (size_t i = 0; i < len; i++) {
         if ((eligible && !eligible[i]) || !inputs[i].candidate)
             continue;
-        double worth = inputs[i].chance + policy->second * tries[i].wait + f->exchange * tries[i].cost;
+        double worth = tries[i].chance + policy->second * tries[i].wait + f->exchange * tries[i].cost;
         size_t at = found;
 
         while (at > 0 && (ret[at - 1].worth > worth ||
-                          (ret[at - 1].worth == worth && inputs[ret[at - 1].route].chance > inputs[i].chance)))
+                          (ret[at - 1].worth == worth && tries[ret[at - 1].route].chance > tries[i].chance)))
             at--;
         if (at >= LOSS_RETRIES)
             continue;
@@ -185,9 +198,9 @@ static size_t find_retries(const struct policy *policy, const struct loss_field 
     return found;
 }
 
-static void choose_retry(const struct retry *retries, size_t len, const struct loss_input *inputs, size_t i, loss_together_fn together,
-                         const void *arg, struct loss *l)
+static void choose_retry(const struct retry *retries, size_t len, struct loss *tries, size_t i, loss_together_fn together, const void *arg)
 {
+    struct loss *l = &tries[i];
     double least = INFINITY;
 
     l->retry = -1;
@@ -197,7 +210,7 @@ static void choose_retry(const struct retry *retries, size_t len, const struct l
 
         if (j == i)
             continue;
-        double p = inputs[j].chance, q = together ? larger(p, together(arg, i, j)) : p, worth = retries[k].worth - p + q;
+        double p = tries[j].chance, q = together ? larger(p, together(arg, i, j)) : p, worth = retries[k].worth - p + q;
 
         if (worth >= least)
             continue;
@@ -209,13 +222,13 @@ static void choose_retry(const struct retry *retries, size_t len, const struct l
 
 static void compose(const struct policy *policy, const struct loss_field *f, const struct loss_input *in, struct loss *l)
 {
-    double p = in->chance;
+    double p = l->chance, incapacity = 1 - (1 - in->incapacity) * (1 - (double)effect(policy, in)->refused);
 
     l->term[LOSS_FAILURE] = nano(p * l->together);
     l->term[LOSS_WAITING] = nano(policy->second * (l->wait + p * l->wait_retry));
     l->term[LOSS_MONEY] = nano(f->exchange * (l->cost + p * l->cost_retry));
     l->term[LOSS_STABILITY] = nano(policy->stability * in->instability);
-    l->term[LOSS_CAPACITY] = nano(policy->capacity * in->incapacity);
+    l->term[LOSS_CAPACITY] = nano(policy->capacity * incapacity);
     l->term[LOSS_HONESTY] = nano(policy->honesty * in->dishonesty);
     l->nano = 0;
     for (int t = 0; t < LOSS_TERMS; t++)
@@ -228,14 +241,13 @@ void loss_compute(const struct policy *policy, const struct loss_field *f, const
     struct retry retries[LOSS_RETRIES];
 
     for (size_t i = 0; i < len; i++)
-        expect_try(policy, f, &inputs[i], &ret[i].wait, &ret[i].cost);
+        expect_try(policy, f, &inputs[i], &ret[i]);
     size_t found = find_retries(policy, f, inputs, eligible, len, ret, retries);
 
     for (size_t i = 0; i < len; i++) {
         struct loss *l = &ret[i];
 
-        l->chance = inputs[i].chance;
-        choose_retry(retries, found, inputs, i, together, arg, l);
+        choose_retry(retries, found, ret, i, together, arg);
         l->wait_retry = l->retry >= 0 ? ret[l->retry].wait : 0;
         l->cost_retry = l->retry >= 0 ? ret[l->retry].cost : 0;
         compose(policy, f, &inputs[i], l);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "probed/core/latency.h"
+#include "probed/core/load.h"
 #include "probed/core/policy.h"
 
 #define LOSS_NANO 1e9
@@ -39,6 +40,7 @@ struct loss_input {
     bool price_known;
     int64_t price_input, price_output, price_call; /* pico */
     bool candidate;                     /* may be a retry: not one that only answers 429 */
+    struct load_effect load[LOAD_BUCKETS]; /* what a policy's requests in flight add to chance and latency */
 };
 
 /* How i and j fail together: the chance that j fails given that i just has, 0 = not known to be related. */
@@ -59,11 +61,13 @@ void loss_field_init(struct loss_field *f, const struct policy *policy, const st
 struct loss {
     int64_t term[LOSS_TERMS], nano;
     int retry;               /* index, -1 = alone */
-    double chance, together; /* p_i and q_ij */
+    double chance, together; /* p_i and q_ij, at the policy's concurrency */
     double wait, wait_retry; /* T, s */
     double cost, cost_retry; /* C, pico */
 };
 
+/* The policy's statistic at its concurrency, s; < 0 = unknown. */
+double loss_latency(const struct policy *policy, const struct loss_input *in);
 /* The policy's request at the route's price, pico; -1 = unknown. */
 int64_t loss_request_cost(const struct policy *policy, const struct loss_input *in);
 /* Losses of all routes. eligible may be NULL (all are). together may be NULL. */

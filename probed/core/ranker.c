@@ -411,7 +411,12 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
 
     if (o->source == SOURCE_TRAFFIC)
         rate_add(&r->models[route->model].demand, 1, now);
-    route_observe(&route->stats, &r->rules, o, r->models[route->model].tolerated, now);
+    bool counts = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, r->models[route->model].tolerated, now);
+
+    r->models[route->model].observed_at = now;
+    ranker_mark(r, route);
+    if (!counts)
+        return 0;
     if (route->stats.health.onsets[0] != onset)
         ranker_relate(r, route);
     if (outcome_ok(o->outcome)) {
@@ -425,8 +430,6 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
     route->restored = false;
     r->models[route->model].fresh[route->place] = true;
     r->models[route->model].content = true;
-    r->models[route->model].observed_at = now;
-    ranker_mark(r, route);
     if (ranker_state_of(r, route, now, &why) != route->state)
         ranker_urge(r, route);
     return 0;

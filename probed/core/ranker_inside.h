@@ -118,6 +118,7 @@ struct ranker {
     size_t index_size;
     char **reporters; /* names; number 1 is the first */
     size_t reporters_len;
+    struct reporter_rate rates[RANKER_REPORTERS + 1]; /* by number */
     size_t cursor; /* next model that a refresh in slices looks at */
     ranker_event_fn events;
     void *events_arg;

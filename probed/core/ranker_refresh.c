@@ -16,8 +16,9 @@
 #define TOLERATE_LESS 0.10
 #define TOLERATED_MOST 0.3
 #define DEFENDS_FROM 3.0 /* observations */
-#define LEADER_ROOM 0.8
-#define LEADER_SHARE 0.35 /* of the largest share */
+#define LEADER_ROOM 0.6
+#define LEADER_KEEPS 0.3 /* of the largest share */
+#define LEADER_TAKES 0.9
 /* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
  * every client. */
 #define SHARE_FAILURE 0.1
@@ -217,9 +218,9 @@ static int choose_leader(const struct ranker *r, const struct ranked_model *m, c
         widest = slots > most ? i : widest;
         most = slots > most ? slots : most;
     }
-    if (firsts >= LEADER_SHARE * most || most == 0)
+    if (firsts >= (s->leader == first ? LEADER_KEEPS : LEADER_TAKES) * most || most == 0)
         return first;
-    return leaders >= LEADER_SHARE * most ? s->leader : widest;
+    return leaders >= LEADER_KEEPS * most ? s->leader : widest;
 }
 
 /* Of two routes with slots the one with more stands first: it can take what failed elsewhere. */

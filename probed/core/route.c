@@ -4,10 +4,12 @@
  * that. While partly failing: the same over 10 min. While down: nearly one. Each window's prior is the longer window, so that a short one with
  * few samples says little instead of "bad". Failures in a time that was already known as down teach nothing about the times between.
  *
- * Failures have no latency here; what they cost is their wasted time and their charged share. */
+ * Failures have no latency here; what they cost is their wasted time and their charged share.
+ * What a named reporter says passes reporters.h first, which may leave it nothing but its say about capacity. */
 #include "probed/core/route.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "shared/text.h"
@@ -90,6 +92,7 @@ static void keep_last(struct route *r, const struct observation *o)
         .endpoint = o->endpoint,
         .reused = o->reused,
         .http_version = o->http_version,
+        .reporter = o->reporter,
         .detail = detail,
     };
     r->last_next = (uint8_t)((r->last_next + 1) % ROUTE_LAST);
@@ -134,6 +137,7 @@ bool route_last(const struct route *r, unsigned i, struct observation *ret)
         .endpoint = k->endpoint,
         .reused = k->reused,
         .http_version = k->http_version,
+        .reporter = k->reporter,
     };
     if (k->detail > 0)
         memcpy(ret->detail, r->details[k->detail - 1], sizeof(ret->detail));
@@ -160,6 +164,14 @@ static void observe_honesty(struct route *r, const struct observation *o, usec_t
         decay_moment_add(&r->fooled, 1, ROUTE_HALF_LIFE, now);
 }
 
+static void observe_load_time(struct route *r, const struct observation *o, usec_t now)
+{
+    usec_t level = latency_statistic(&r->ttft, LATENCY_P50);
+
+    if (o->in_flight > 0 && level > 0 && o->ttft > 0)
+        load_time(&r->load, o->in_flight, log((double)o->ttft / (double)level), now);
+}
+
 static void observe_success(struct route *r, const struct observation *o, usec_t now)
 {
     const usec_t segments[SEGMENTS] = {o->queue, o->dns, o->connect, o->tls, o->wait, o->content, o->gap_max};
@@ -169,8 +181,10 @@ static void observe_success(struct route *r, const struct observation *o, usec_t
             decay_moment_add(&r->segment[i], (double)segments[i], LATENCY_HALF_LIFE, now);
     }
     /* An answer that came in one piece has no first token of its own: its time is an upper bound and is taken as one. */
-    if (o->ttft >= 0)
+    if (o->ttft >= 0) {
+        observe_load_time(r, o, now);
         latency_add(&r->ttft, o->ttft, now);
+    }
     if (o->total >= 0)
         latency_add(&r->total, o->total, now);
     if (o->tokens_per_s > 0 && !(o->flags & OBSERVED_ONE_BURST))
@@ -188,28 +202,68 @@ static void observe_failure(struct route *r, const struct observation *o, usec_t
         decay_moment_add(&r->cost_failed, (double)o->cost_pico, ROUTE_HALF_LIFE, now);
 }
 
-void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, double tolerated, usec_t now)
+/* True if it is evidence about how the route works while it works. */
+static bool observe_health(struct route *r, const struct health_rules *rules, const struct observation *o, enum report report, usec_t now)
 {
+    struct health_rules strict = *rules;
     bool was_down = r->health.verdict == VERDICT_DOWN;
-    bool ok = outcome_ok(o->outcome), relay = o->outcome.fault == FAULT_RELAY;
-    bool working = health_observe(&r->health, rules, o, now);
 
-    keep_last(r, o);
-    capacity_observe(&r->capacity, o, tolerated, now);
-    if (!ok && !relay)
-        return;
-    r->sampled_at = now;
+    if (report == REPORT_DECIDES)
+        strict.fall = 1;
+    bool working = health_observe(&r->health, &strict, o, now);
+
+    if (report == REPORT_DECIDES && !was_down)
+        snprintf(r->health.why, sizeof(r->health.why), "%u probes in a row failed, whatever one reporter tells: %s", r->reports.probe_fails,
+                 outcome_text(o->outcome.kind));
+    return working;
+}
+
+/* A success or a relay fault in the counts. */
+static void observe_counts(struct route *r, const struct observation *o, bool was_down, bool working, usec_t now)
+{
+    bool ok = outcome_ok(o->outcome);
+
     decay_counts_add(&r->all, ok, !ok, now);
     if (was_down && r->health.verdict != VERDICT_DOWN) {
         /* What made it go down has ended: the short memory starts anew, the long ones keep it. */
         r->working.window[DECAY_10M] = (struct decay_pair){.ok = r->health.ok_run - 1.0};
     }
-    if (working)
-        decay_counts_add(&r->working, ok, !ok, now);
-    if (ok)
+    if (!working)
+        return;
+    decay_counts_add(&r->working, ok, !ok, now);
+    if (o->in_flight > 0)
+        load_count(&r->load, o->in_flight, ok, !ok, 0, now);
+}
+
+bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, double tolerated,
+                  usec_t now)
+{
+    enum report report = reports_weigh(&r->reports, rate, &r->health, rules, o, now);
+    bool was_down = r->health.verdict == VERDICT_DOWN;
+
+    capacity_observe(&r->capacity, o, tolerated, now);
+    if (!report_counts(report))
+        return false;
+    bool working = observe_health(r, rules, o, report, now);
+
+    keep_last(r, o);
+    if (o->in_flight > 0 && o->outcome.kind == OUTCOME_RATE_LIMITED && o->outcome.fault == FAULT_NONE)
+        load_count(&r->load, o->in_flight, 0, 0, 1, now);
+    if (!outcome_ok(o->outcome) && o->outcome.fault != FAULT_RELAY)
+        return true;
+    r->sampled_at = now;
+    if (report != REPORT_COUNTS_LIGHTLY)
+        observe_counts(r, o, was_down, working, now);
+    if (outcome_ok(o->outcome))
         observe_success(r, o, now);
     else
         observe_failure(r, o, now);
+    return true;
+}
+
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, double tolerated, usec_t now)
+{
+    (void)route_report(r, rules, NULL, o, tolerated, now);
 }
 
 double route_samples(const struct route *r, usec_t now)

@@ -6,7 +6,9 @@
 #include "probed/core/decay.h"
 #include "probed/core/health.h"
 #include "probed/core/latency.h"
+#include "probed/core/load.h"
 #include "probed/core/observation.h"
+#include "probed/core/reporters.h"
 
 #define ROUTE_LAST EXPLAIN_LAST_MAX
 #define ROUTE_DETAILS 4
@@ -24,7 +26,7 @@ struct route_last {
     int32_t prompt_tokens, output_tokens, reasoning_tokens;
     uint32_t queue, dns, connect, tls, wait, ttft, content, total, gap_max; /* us; UINT32_MAX unknown */
     uint16_t http_status, in_flight, flags, stalls, chunks;
-    uint8_t probe, source, stage, kind, fault, endpoint, reused, http_version;
+    uint8_t probe, source, stage, kind, fault, endpoint, reused, http_version, reporter;
     uint8_t detail; /* 1.. = slot in details, 0 = none kept */
 };
 
@@ -39,6 +41,8 @@ struct route {
     struct decay_moment cost_ok, cost_failed; /* pico */
     struct decay_moment fooled;  /* 1 = an answer that was not what was asked for, 0 = one that was */
     struct capacity capacity;
+    struct load load;
+    struct reports reports;
     uint32_t challenges_passed, challenges_failed, model_differs, bursts;
     usec_t sampled_at;           /* last chat success or relay fault */
     uint8_t last_len, last_next, detail_next;
@@ -49,6 +53,9 @@ struct route {
 void route_init(struct route *r, usec_t now);
 void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, double tolerated,
                    usec_t now);
+/* The same where its reporter is named: bounded by its rate as well. False if it did not count (reporters.h). */
+bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, double tolerated,
+                  usec_t now);
 /* The i-th last observation (0 = newest); false if there is none. */
 bool route_last(const struct route *r, unsigned i, struct observation *ret);
 

@@ -151,4 +151,5 @@ void ranker_make_input(const struct ranker *r, const struct ranked_route *route,
     ret->price_output = route->price.output;
     ret->price_call = route->price.call;
     ret->candidate = !health_refused(&stats->health, now);
+    load_effects(&stats->load, ret->chance, now, ret->load);
 }

@@ -341,6 +341,7 @@ static inline void story_adopt(struct player *p, usec_t now)
     struct ranker *old = p->r;
     int order[STORY_ROUTES];
 
+    ranker_refresh(old, now, 0, false); /* as whoever reloads does */
     p->r = story_ranker(p);
     for (int i = 0; i < STORY_ROUTES; i++)
         order[i] = i;
