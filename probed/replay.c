@@ -1,8 +1,8 @@
 /* A co-process with virtual time: one record a line in, one table a line out whenever it is asked for.
  *
- * It holds what the daemon's world holds but for the prober: configuration, ranker, overrides. The clock is the records'; it never goes back. What
- * passes by time alone (overrides that expire, maintenance windows) is caught up with before each record. When models are ranked is the
- * ranker's own affair, so the tables are those that the daemon had.
+ * It holds what the daemon's world holds but for the prober: configuration, ranker, overrides. The clock is the records'; it never goes
+ * back. What passes by time alone (overrides that expire, maintenance windows) is caught up with before each record. When models are ranked
+ * is the ranker's own affair, so the tables are those that the daemon had.
  *
  * Input is read in blocks; answers leave before it would wait for more input: whoever asks for a table and waits gets it. Times below a
  * day would look like "never" to statistics that know no sign, so that histories which begin near zero are shifted by SHIFT inside. */
@@ -17,14 +17,17 @@
 
 #include "probed/core/record.h"
 #include "probed/overrides.h"
+#include "probed/replay_told.h"
 #include "probed/roster.h"
+#include "probed/sys/loop.h"
 #include "shared/alloc.h"
 #include "shared/buf.h"
 #include "shared/json.h"
 
-#define SHIFT (1000000000LL * USEC_PER_SEC) /* whole rounds: ticks stay where they are */
-#define OPEN_ROUTES_MAX 20000
-#define BLOCK 65536
+#define SHIFT              (1000000000LL * USEC_PER_SEC) /* whole rounds: ticks stay where they are */
+#define OPEN_ROUTES_MAX    20000
+#define OPEN_PLATFORMS_MAX 20000
+#define BLOCK              65536
 
 struct replay {
     struct config *config;
@@ -34,10 +37,13 @@ struct replay {
     FILE *messages;
     int to;
     bool begun;
-    usec_t shift, now; /* now: inside */
+    usec_t shift, now;   /* now: inside */
+    struct loop *clock;  /* for a pace; else NULL */
     usec_t began, first; /* for a pace: real and virtual */
-    usec_t calendar;   /* next look at it */
-    bool *maintenance; /* a platform of the configuration: as last told */
+    usec_t calendar;     /* next look at it */
+    bool *maintenance;   /* a platform of the configuration: as last told */
+    struct told told;
+    size_t appeared; /* platforms that the configuration does not name */
     unsigned long line, skipped;
     struct buf out, table; /* table: of `revision`, from its generation on */
     uint64_t revision;
@@ -60,6 +66,9 @@ static int want_platform(struct replay *r, const char *name, struct err *err)
         return platform;
     if (!r->config->replay_open)
         return no_such("platform", name, err);
+    if (r->appeared >= OPEN_PLATFORMS_MAX)
+        return err_set(err, -E2BIG, "more than %d platforms have appeared", OPEN_PLATFORMS_MAX);
+    r->appeared++;
     return ranker_add_platform(r->ranker, name, NULL, NULL, 0);
 }
 
@@ -119,19 +128,12 @@ static void pass_time(struct replay *r)
         check_calendar(r);
 }
 
-static usec_t real_time(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (usec_t)now.tv_sec * USEC_PER_SEC + now.tv_nsec / 1000;
-}
-
 static int send_answers(struct replay *r);
 
 /* Waits until the record is due. What was asked for before it is not kept back for so long. */
 static void keep_pace(struct replay *r)
 {
-    double due = (double)(r->now - r->first) / r->options->speed, passed = (double)(real_time() - r->began);
+    double due = (double)(r->now - r->first) / r->options->speed, passed = (double)(loop_now_fresh(r->clock) - r->began);
     if (due <= passed || send_answers(r) < 0)
         return;
     usec_t left = (usec_t)(due - passed);
@@ -157,8 +159,10 @@ static void use_config(struct replay *r, struct config *config)
     struct config *old_config = r->config;
     r->config = config;
     r->ranker = roster_ranker(config, NULL, NULL);
+    r->appeared = 0;
     if (old) {
         keep_appeared(r, old);
+        told_again(&r->told, r->ranker, config, old, r->now);
         ranker_adopt(r->ranker, old);
     }
     ranker_free(old);
@@ -167,7 +171,8 @@ static void use_config(struct replay *r, struct config *config)
     r->maintenance = alloc_zero(config->platforms_len + 1, sizeof *r->maintenance);
     for (size_t i = 0; i < config->platforms_len; i++)
         if (config->platforms[i].level == LEVEL_OFF)
-            ranker_set_usable(r->ranker, ranker_find_platform(r->ranker, config->platforms[i].name), false, "switched off (level: off)", r->now);
+            ranker_set_usable(r->ranker, ranker_find_platform(r->ranker, config->platforms[i].name), false, "switched off (level: off)",
+                              r->now);
     r->calendar = 0;
     r->has_table = false;
 }
@@ -185,11 +190,6 @@ static int load_config(struct replay *r, const char *file, struct err *err)
 
 /* --- records --- */
 
-static int64_t convert(const struct replay *r, int64_t pico_usd)
-{
-    return pico_usd < 0 ? -1 : config_convert(r->config, pico_usd, "USD");
-}
-
 static int take_observation(struct replay *r, struct record *record, struct err *err)
 {
     struct observation *o = &record->o;
@@ -198,28 +198,13 @@ static int take_observation(struct replay *r, struct record *record, struct err 
     if (id < 0)
         return id;
     o->at = r->now;
-    o->cost_pico = convert(r, o->cost_pico);
+    o->cost_pico = config_convert(r->config, o->cost_pico, "USD");
     if (record->reporter[0])
         o->reporter = ranker_reporter(r->ranker, record->reporter);
     if (chat && o->interval > 0 && o->source == SOURCE_PROBE)
         ranker_set_interval(r->ranker, id, o->interval, r->now);
     int got = chat ? ranker_observe(r->ranker, id, o, r->now) : ranker_observe_platform(r->ranker, id, o, r->now);
     return got < 0 ? err_set(err, got, "the core refused it: %s", strerror(-got)) : 0;
-}
-
-static int take_price(struct replay *r, const struct record *record, struct err *err)
-{
-    int route = want_route(r, record->platform, record->model, err);
-    if (route < 0)
-        return route;
-    struct price price = {.known = record->price.input >= 0 || record->price.call >= 0, .at = r->now, .source = "history"};
-    if (price.known && convert(r, 0) < 0)
-        return err_set(err, -EINVAL, "the price is in USD, and the configuration has no rate for it");
-    price.input = record->price.input < 0 ? 0 : convert(r, record->price.input);
-    price.output = record->price.output < 0 ? 0 : convert(r, record->price.output);
-    price.call = record->price.call < 0 ? 0 : convert(r, record->price.call);
-    ranker_set_price(r->ranker, route, &price, r->now);
-    return 0;
 }
 
 static int take_override(struct replay *r, const struct record *record, struct err *err)
@@ -246,7 +231,8 @@ static void print_row(const struct table_row *row, struct buf *to)
     buf_printf(to, ",\"rank\":%u,\"weight\":%s", row->rank, json_format_number(number, sizeof number, row->slots / (double)TABLE_SLOTS));
     buf_printf(to, ",\"state\":\"%s\",\"score\":%s", route_state_name(row->state),
                json_format_number(number, sizeof number, round(row->score * 1e6) / 1e6));
-    buf_printf(to, ",\"provisional\":%s,\"reason\":\"%s\"}", row->flags & ROW_PROVISIONAL ? "true" : "false", route_reason_name(row->reason));
+    buf_printf(to, ",\"provisional\":%s,\"reason\":\"%s\"}", row->flags & ROW_PROVISIONAL ? "true" : "false",
+               route_reason_name(row->reason));
 }
 
 static void print_table(const struct table *table, struct buf *to)
@@ -295,7 +281,10 @@ static void begin(struct replay *r, usec_t t)
     r->begun = true;
     r->shift = t < SHIFT ? SHIFT : 0;
     r->first = t + r->shift;
-    r->began = real_time();
+    if (r->options->speed > 0) {
+        r->clock = loop_new();
+        r->began = loop_now_fresh(r->clock);
+    }
 }
 
 static int take_record(struct replay *r, struct record *record, struct err *err)
@@ -311,8 +300,12 @@ static int take_record(struct replay *r, struct record *record, struct err *err)
     switch (record->kind) {
     case RECORD_CHAT:
     case RECORD_REACH:
-    case RECORD_MODELS: return take_observation(r, record, err);
-    case RECORD_PRICE: return take_price(r, record, err);
+    case RECORD_MODELS:
+        return take_observation(r, record, err);
+    case RECORD_PRICE: {
+        int route = want_route(r, record->platform, record->model, err);
+        return route < 0 ? route : told_price(&r->told, r->ranker, r->config, route, record, r->now, err);
+    }
     case RECORD_LISTING: {
         int route = want_route(r, record->platform, record->model, err);
         if (route >= 0)
@@ -322,14 +315,21 @@ static int take_record(struct replay *r, struct record *record, struct err *err)
     case RECORD_USABLE: {
         int platform = want_platform(r, record->platform, err);
         if (platform >= 0)
-            ranker_set_usable(r->ranker, platform, record->ok, "there was no key for it", r->now);
+            told_usable(&r->told, r->ranker, record, r->now);
         return platform < 0 ? platform : 0;
     }
-    case RECORD_OVERRIDE: return take_override(r, record, err);
-    case RECORD_SELF_CHECK: ranker_set_local(r->ranker, !record->ok, r->now); return 0;
-    case RECORD_CONFIG: return record->text[0] ? load_config(r, record->text, err) : 0;
-    case RECORD_TABLE: answer_table(r); return 0;
-    case RECORD_KIND_COUNT: break;
+    case RECORD_OVERRIDE:
+        return take_override(r, record, err);
+    case RECORD_SELF_CHECK:
+        ranker_set_local(r->ranker, !record->ok, r->now);
+        return 0;
+    case RECORD_CONFIG:
+        return record->text[0] ? load_config(r, record->text, err) : 0;
+    case RECORD_TABLE:
+        answer_table(r);
+        return 0;
+    case RECORD_KIND_COUNT:
+        break;
     }
     return 0;
 }
@@ -346,7 +346,7 @@ static int take_line(struct replay *r, const char *line, size_t len)
     struct record record;
     struct err err = {""};
     r->line++;
-    if (len == 0 || strspn(line, " \t\r") >= len)
+    if (len <= RECORD_LINE_MAX && strspn(line, " \t\r") >= len)
         return 0;
     if (record_parse(line, len, &record, &err) == 0 && take_record(r, &record, &err) == 0)
         return 0;
@@ -447,6 +447,9 @@ int replay_run(struct config *config, const struct replay_options *options, int 
     config_unref(r.config);
     overrides_done(&r.overrides);
     free(r.maintenance);
+    told_done(&r.told);
+    if (r.clock)
+        loop_free(r.clock);
     buf_done(&r.out);
     buf_done(&r.table);
     free(block);

@@ -12,8 +12,8 @@ struct replay_options {
     double speed;  /* virtual seconds a second; 0 = as fast as it goes */
 };
 
-/* Reads records from `from`, answers on `to`, tells what is wrong to `messages`. Takes config over. 0, or -1 when it ended at a bad line or at an
- * I/O error. */
+/* Reads records from `from`, answers on `to`, tells what is wrong to `messages`. Takes config over. 0, or -1 when it ended at a bad line or
+ * at an I/O error. */
 int replay_run(struct config *config, const struct replay_options *options, int from, int to, FILE *messages);
 
 #endif

@@ -80,6 +80,23 @@ static void write_contest(struct explained *e)
     writer_fact(e->w, NULL, "contest", cell_string(buf_str(&text)));
 }
 
+/* Who fails when this one does. */
+static void write_group(struct explained *e)
+{
+    struct buf text CLEANUP(buf_done) = BUF_INIT;
+    const cJSON *partner, *group = json_at(e->json, "group");
+
+    cJSON_ArrayForEach(partner, group)
+    {
+        const char *platform = json_string(partner, "platform");
+        double together = field_number(partner, "together");
+        if (platform && isfinite(together))
+            buf_printf(&text, "%s%s (%.1f)", text.len > 0 ? ", " : "", platform, together);
+    }
+    if (text.len > 0)
+        writer_fact(e->w, "group", "fails with", cell_styled(cell_string(buf_str(&text)), STYLE_WARN));
+}
+
 static void write_names(struct explained *e)
 {
     struct buf text CLEANUP(buf_done) = BUF_INIT;
@@ -155,6 +172,7 @@ static void write_terms(struct explained *e)
         {.key = "term", .title = "TERM"},
         {.key = "nano", .title = "NANO-FAILURES", .right = true},
         {.title = "", .drop = 2},
+        {.key = "window", .title = "WINDOW", .drop = 4},
         {.key = "samples", .title = "N", .right = true, .drop = 1},
         {.key = "age_s", .title = "AGE", .right = true, .drop = 3},
         {.key = "how", .title = "HOW", .wrap = true},
@@ -181,7 +199,8 @@ static void write_terms(struct explained *e)
         figure_bar(&bar, (double)nano / largest, BAR_COLUMNS);
         writer_row(e->w, (struct cell[]){cell_string(json_string(term, "term")),
                                          cell_shown(cell_integer(nano), "%s", figure_thousands(digits, sizeof digits, nano)),
-                                         cell_string(buf_str(&bar)), count_cell(field_number(term, "samples")),
+                                         cell_string(buf_str(&bar)), cell_string(json_string(term, "window")),
+                                         count_cell(field_number(term, "samples")),
                                          figure_seconds(field_number(term, "age_s")), cell_string(json_string(term, "how"))});
     }
     struct buf how CLEANUP(buf_done) = BUF_INIT;
@@ -192,7 +211,8 @@ static void write_terms(struct explained *e)
     writer_row(e->w, (struct cell[]){
                          cell_styled(cell_string("sum"), STYLE_BOLD),
                          cell_styled(cell_shown(cell_integer(sum), "%s", figure_thousands(digits, sizeof digits, sum)), STYLE_BOLD),
-                         cell_string(""), cell_shown(cell_unknown(), " "), cell_shown(cell_unknown(), " "), cell_string(buf_str(&how))});
+                         cell_string(""), cell_shown(cell_unknown(), " "), cell_shown(cell_unknown(), " "), cell_shown(cell_unknown(), " "),
+                         cell_string(buf_str(&how))});
     writer_table_end(e->w);
     if (told && total != sum)
         writer_note(e->w, STYLE_BAD, "The terms do not add up to the loss that probed gives, %s: please report it.",
@@ -237,6 +257,55 @@ static void write_windows(struct explained *e)
         writer_note(e->w, STYLE_DIM, "A failure here wastes %.1f s before it is known to be one.", waste);
 }
 
+/* Only where it was seen under more than one request. */
+static void write_load(struct explained *e)
+{
+    static const struct column columns[] = {
+        {.key = "in_flight", .title = "IN FLIGHT"},
+        {.key = "ok", .title = "OK", .right = true},
+        {.key = "failed", .title = "FAILED", .right = true},
+        {.key = "limited", .title = "429", .right = true},
+        {.key = "fails", .title = "ADDS FAILURES", .right = true},
+        {.key = "slower", .title = "ADDS TO TTFT", .right = true},
+        {.key = "refused", .title = "REFUSED", .right = true},
+    };
+    const cJSON *item, *load = json_at(e->json, "load");
+    bool one = cJSON_GetArraySize(load) == 1 && strcmp(field_words(cJSON_GetArrayItem(load, 0), "in_flight"), "1") == 0;
+
+    if (cJSON_GetArraySize(load) == 0 || one)
+        return;
+    writer_heading(e->w, "Under load");
+    writer_table(e->w, "load", columns, ARRAY_LEN(columns));
+    cJSON_ArrayForEach(item, load)
+        writer_row(e->w, (struct cell[]){cell_string(json_string(item, "in_flight")), count_cell(field_number(item, "ok")),
+                                         count_cell(field_number(item, "failed")), count_cell(field_number(item, "limited")),
+                                         figure_ratio(field_number(item, "fails")), figure_ratio(field_number(item, "slower")),
+                                         figure_ratio(field_number(item, "refused"))});
+    writer_table_end(e->w);
+    double concurrency = field_number(e->json, "concurrency");
+    if (concurrency > 0)
+        writer_note(e->w, STYLE_DIM, "The policy asks for the value at %.0f in flight.", concurrency);
+}
+
+/* What named reporters told and what was not believed. */
+static void write_reports(struct explained *e)
+{
+    double fast = field_number(e->json, "reports.over_rate"), alone = field_number(e->json, "reports.unconfirmed");
+    double against = field_number(e->json, "reports.contradicted");
+
+    if (!(fast + alone + against > 0))
+        return;
+    writer_heading(e->w, "Reports that did not count");
+    if (fast > 0)
+        writer_note(e->w, STYLE_DIM, "%.0f came faster than one reporter may tell.", fast);
+    if (alone > 0)
+        writer_note(e->w, STYLE_WARN, "%.0f failures were seen by one reporter alone, and not by the probes.", alone);
+    if (against > 0)
+        writer_note(e->w, STYLE_WARN, "%.0f successes were told by one reporter alone, while the probes failed.", against);
+    if (field_words(e->json, "reports.last_by")[0])
+        writer_note(e->w, STYLE_DIM, "The last was told by %s.", field_words(e->json, "reports.last_by"));
+}
+
 /* What happened, in one cell: the sentence, then the relay's own words and what else was noticed. */
 static void add_event(struct buf *ret, const cJSON *last)
 {
@@ -261,11 +330,19 @@ static void add_event(struct buf *ret, const cJSON *last)
     }
 }
 
+static const char *told_by(const cJSON *last)
+{
+    const char *reporter = json_string(last, "reporter");
+
+    return reporter ? reporter : json_string(last, "source");
+}
+
 static void write_last(struct explained *e)
 {
     static const struct column columns[] = {
         {.key = "at", .title = "AGO", .right = true},
         {.key = "probe", .title = "PROBE"},
+        {.key = "by"},
         {.key = "outcome", .title = "OUTCOME"},
         {.key = "fault", .title = "FAULT"},
         {.key = "ttft_ms", .title = "TTFT", .right = true},
@@ -293,6 +370,7 @@ static void write_last(struct explained *e)
         writer_row(e->w, (struct cell[]){
                              figure_age(field_time(last, "at"), e->now),
                              cell_string(json_string(last, "probe")),
+                             cell_string(told_by(last)),
                              cell_styled(cell_string(outcome), ok       ? STYLE_GOOD
                                                                : theirs ? STYLE_BAD
                                                                         : STYLE_WARN),
@@ -360,11 +438,14 @@ enum exit_code verb_explain(const struct command *command, struct writer *w)
                    title ? title : "", field_words(e.json, "policy"));
     write_place(&e);
     write_contest(&e);
+    write_group(&e);
     write_names(&e);
     write_money(&e);
     write_terms(&e);
     write_windows(&e);
+    write_load(&e);
     write_last(&e);
+    write_reports(&e);
     write_rest(&e);
     return fetch_verdict(&answer, EXIT_OK);
 }

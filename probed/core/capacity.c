@@ -22,6 +22,8 @@
 #define GROW_FASTER 4.0
 #define GROW_DOUBLES 100.0 /* accepted tries with no refused one between */
 #define GROW_MOST 4.0
+#define GROW_SECOND 0.002   /* ln of the cap, where tries are rare */
+#define FEW 2.5            /* refused tries within a minute that may be chance */
 #define CUTS_APART (30 * USEC_PER_SEC) /* a refusal after so long a rest begins a new cut */
 #define LEAST 0.02 /* requests a second */
 #define SLOTS_APART (3 * USEC_PER_SEC)
@@ -74,26 +76,30 @@ void capacity_init(struct capacity *c, usec_t now)
 
 static void cut(struct capacity *c, double accepted, double tries, usec_t now)
 {
+    c->run = 0;
+    if (c->limit <= 0 && c->refused.calm < FEW)
+        return; /* anybody says 429 once */
     if (c->limit <= 0)
         c->limit = c->most = tries;
     if (now - c->held_at > CUTS_APART)
         c->most = c->limit;
     c->held_at = now;
-    c->run = 0;
     c->limit = fmax(fmin(c->limit, fmax(c->limit * exp(-CUT), accepted * BURIED)), LEAST);
 }
 
-static void grow(struct capacity *c, double accepted, double tolerated)
+static void grow(struct capacity *c, double accepted, double tolerated, usec_t now)
 {
+    double seconds = fmin(5, (double)(now - c->grown_at) / (double)USEC_PER_SEC);
     double faster = fmin(GROW_MOST, exp2(c->run / GROW_DOUBLES));
 
     c->run++;
+    c->grown_at = now;
     c->limit = fmax(c->limit, accepted * BURIED);
     if (accepted < PRESSED * c->limit)
         return;
     if (c->limit < KNOWN * c->most || accepted > c->limit)
         faster = fmax(faster, GROW_FASTER);
-    c->limit *= exp(fmin(CUT, CUT * tolerated * faster));
+    c->limit *= exp(fmin(CUT, fmax(CUT * tolerated, GROW_SECOND * seconds) * faster));
 }
 
 static void observe_traffic(struct capacity *c, bool refused, bool accepted, double tolerated, usec_t now)
@@ -105,7 +111,7 @@ static void observe_traffic(struct capacity *c, bool refused, bool accepted, dou
     if (refused)
         cut(c, taken, tries, now);
     else if (c->limit > 0)
-        grow(c, taken, tolerated);
+        grow(c, taken, tolerated, now);
     /* Real load tells more than the probes that halved it. */
     if (accepted)
         c->slots = c->limit > 0 ? TABLE_SLOTS : fmin(TABLE_SLOTS, c->slots * SLOTS_GROW);

@@ -23,7 +23,7 @@ struct capacity {
     double most;        /* what it was when the last cut began: known ground */
     double run;         /* tries since the last refused one */
     double slots;       /* without reports: 1..256 */
-    usec_t cut_at, held_at; /* last halving of slots; last refusal under load */
+    usec_t cut_at, held_at, grown_at; /* last halving of slots; last refusal under load; last accepted try */
     usec_t reported_at; /* last 429 or traffic report */
 };
 

@@ -44,11 +44,12 @@ static void how_failure(const struct explaining *e, char *how, size_t size)
 static void how_waiting(const struct explaining *e, char *how, size_t size)
 {
     const struct loss *l = e->loss;
-    bool known = e->in->latency[e->policy->latency] >= 0;
+    double latency = loss_latency(e->policy, e->in);
+    bool known = latency >= 0;
 
     snprintf(how, size, "s %.4g x (T %.0f ms + p x %.0f ms); %s %.0f ms%s, a failure wastes %.1f s", e->policy->second, ms(l->wait),
              ms(l->wait_retry), latency_statistic_name(e->policy->latency),
-             ms(known ? e->in->latency[e->policy->latency] : e->field->latency_unknown), known ? "" : " (not known: the worst of the model)",
+             ms(known ? latency : e->field->latency_unknown), known ? "" : " (not known: the worst of the model)",
              e->in->waste);
 }
 
@@ -99,6 +100,46 @@ static double term_samples(const struct explaining *e, enum loss_term term)
     }
 }
 
+/* The times and counts that weigh most in the chance of failure as it stands. */
+static void failure_window(const struct explaining *e, char *ret, size_t size)
+{
+    const struct health *h = &e->route->stats.health;
+    struct route_chance chance = route_chance_at(&e->route->stats, e->now);
+    struct decay_pair day = decay_counts_at(&e->route->stats.working, DECAY_24H, e->now);
+
+    if (h->verdict == VERDICT_DOWN || chance.belief[BELIEF_DOWN] > 0.5)
+        snprintf(ret, size, "last %d", e->ranker->rules.window);
+    else if (chance.belief[BELIEF_PARTIAL] > 0.5)
+        snprintf(ret, size, "%s", decay_window_name(DECAY_10M));
+    else
+        snprintf(ret, size, "%s", decay_window_name(chance.good > chance_upper(day.ok, day.failed) ? DECAY_2H : DECAY_24H));
+}
+
+static void waiting_window(const struct explaining *e, char *ret, size_t size)
+{
+    const struct latency *ttft = &e->route->stats.ttft;
+
+    /* Little has left the fast window since the level jumped: the few that told of the jump are what the statistic stands on. */
+    if (ttft->jumped_at > 0 && ttft->weight <= LATENCY_RECENT)
+        snprintf(ret, size, "last %d", (int)ttft->weight + ttft->recent_len);
+    else
+        snprintf(ret, size, "%s", decay_window_name(DECAY_2H));
+}
+
+static void term_window(const struct explaining *e, enum loss_term term, char *ret, size_t size)
+{
+    if (term == LOSS_FAILURE)
+        failure_window(e, ret, size);
+    else if (term == LOSS_WAITING)
+        waiting_window(e, ret, size);
+    else if (term == LOSS_MONEY)
+        snprintf(ret, size, "latest");
+    else if (term == LOSS_CAPACITY)
+        snprintf(ret, size, e->route->stats.capacity.limit > 0 ? "1m" : "10m");
+    else
+        snprintf(ret, size, "%s", decay_window_name(DECAY_24H));
+}
+
 static usec_t term_age(const struct explaining *e, enum loss_term term)
 {
     const struct route *stats = &e->route->stats;
@@ -131,6 +172,7 @@ static void explain_terms(const struct explaining *e, struct explanation *ret)
             how_money(e, term->how, sizeof(term->how));
         else
             how_soft(e, (enum loss_term)t, term->how, sizeof(term->how));
+        term_window(e, (enum loss_term)t, term->window, sizeof(term->window));
         term->samples = term_samples(e, (enum loss_term)t);
         term->age = term_age(e, (enum loss_term)t);
         ret->terms_len++;
@@ -188,6 +230,73 @@ static void explain_segments(const struct route *stats, usec_t now, struct expla
                 (struct explain_segment){names[i], weight, (usec_t)llround(stats->segment[i].mean), -1, -1, -1};
     }
     add_timed("total", &stats->total, now, ret);
+}
+
+static void explain_load(const struct route *stats, const struct policy *policy, const struct loss_input *in, usec_t now,
+                         struct explanation *ret)
+{
+    ret->concurrency = policy->concurrency;
+    for (unsigned i = 0; i < LOAD_BUCKETS; i++) {
+        struct load_counts n = load_at(&stats->load, i, now);
+
+        if (n.ok + n.failed + n.limited + n.timed < 0.05F)
+            continue;
+        ret->load[ret->load_len++] = (struct explain_load){
+            .in_flight = load_bucket_name(i),
+            .ok = (double)n.ok,
+            .failed = (double)n.failed,
+            .limited = (double)n.limited,
+            .fails = (double)in->load[i].fails,
+            .slower = (double)in->load[i].slower,
+            .refused = (double)in->load[i].refused,
+        };
+    }
+}
+_Static_assert(LOAD_BUCKETS == ARRAY_LEN(((struct explanation *)0)->load), "one for each bucket");
+
+static bool before(const struct explain_partner *a, const struct explain_partner *b)
+{
+    return a->together != b->together ? a->together > b->together : strcmp(a->platform, b->platform) < 0;
+}
+
+/* Who fails when this route does: likely the same upstream. */
+static void explain_group(const struct ranker *r, const struct ranked_model *m, size_t place, struct explanation *ret)
+{
+    const struct ranker_pairs pairs = {r, m, m->inputs};
+
+    for (size_t i = 0; i < m->len; i++) {
+        struct explain_partner partner = {platform_of(r, m, (int)i), i == place ? 0 : ranker_together(&pairs, place, i)};
+        size_t at = ret->group_len;
+
+        if (partner.together < EXPLAIN_TOGETHER)
+            continue;
+        for (; at > 0 && before(&partner, &ret->group[at - 1]); at--) {
+            if (at < EXPLAIN_GROUP_MAX)
+                ret->group[at] = ret->group[at - 1];
+        }
+        if (at < EXPLAIN_GROUP_MAX)
+            ret->group[at] = partner;
+        if (ret->group_len < EXPLAIN_GROUP_MAX)
+            ret->group_len++;
+    }
+}
+
+static const char *reporter_name(const struct ranker *r, uint8_t reporter)
+{
+    return reporter > 0 && reporter <= r->reporters_len ? r->reporters[reporter - 1] : NULL;
+}
+
+static void explain_reports(const struct ranker *r, const struct reports *w, usec_t now, struct explanation *ret)
+{
+    ret->reports = (struct explain_reports){
+        .over_rate = w->over_rate,
+        .unconfirmed = w->unconfirmed,
+        .contradicted = w->contradicted,
+        .last_by = reporter_name(r, w->held_by),
+        .age = w->held_at > 0 ? now - w->held_at : -1,
+    };
+    for (size_t i = 0; i < ret->last_len; i++)
+        ret->last_reporter[i] = reporter_name(r, ret->last[i].reporter);
 }
 
 static void explain_state(const struct ranker *r, const struct ranked_route *route, usec_t now, struct explanation *ret)
@@ -259,6 +368,9 @@ int ranker_explain(struct ranker *r, int id, const char *policy_name, usec_t now
     explain_windows(r, &route->stats, now, ret);
     explain_segments(&route->stats, now, ret);
     explain_state(r, route, now, ret);
+    explain_load(&route->stats, e.policy, e.in, now, ret);
+    explain_group(r, m, route->place, ret);
+    explain_reports(r, &route->stats.reports, now, ret);
     explain_standing(r, m, s, route->place, ret);
     ret->counterfactual_len = ranker_counterfactual(r, route, (size_t)policy, now, ret->counterfactual);
     return 0;

@@ -27,6 +27,8 @@ static const double fails_in[BELIEFS] = {0.01, 0.30, 0.98};
 
 #define DEGRADED_BELOW 0.30 /* P(good) */
 #define GOOD_ABOVE 0.90
+#define DOWN_ABOVE 0.35
+#define SURE_RUN 2 /* failures in a row beyond `fall` */
 #define ONSET_APART 120 /* s: failures nearer than this are one */
 #define FLAP_APART USEC_PER_MINUTE
 #define STEP_APART (5 * USEC_PER_SEC)
@@ -163,6 +165,19 @@ static void go_down(struct health *h, const struct health_rules *rules, const st
     why(h, lead, o);
 }
 
+/* Enough failures among the last, and the filter holds it for down rather than for one that fails a part of the time: among many requests to
+ * such a one there are three failures out of five every few minutes. A long run is beyond doubt. */
+static bool is_down(const struct health *h, const struct health_rules *rules)
+{
+    unsigned fall = (unsigned)rules->fall, run = 0;
+
+    while (run < h->ring_len && h->ring >> run & 1)
+        run++;
+    if (health_failures(h, (unsigned)rules->window) < fall)
+        return false;
+    return h->belief[BELIEF_DOWN] >= DOWN_ABOVE || run >= fall + SURE_RUN || (fall < 3 && run >= fall);
+}
+
 static void fail(struct health *h, const struct health_rules *rules, const struct observation *o, usec_t now)
 {
     filter(h, true, now);
@@ -174,7 +189,7 @@ static void fail(struct health *h, const struct health_rules *rules, const struc
     h->probation_at = now;
     if (h->verdict == VERDICT_DOWN)
         return;
-    if (health_failures(h, (unsigned)rules->window) >= (unsigned)rules->fall) {
+    if (is_down(h, rules)) {
         go_down(h, rules, o, now);
     } else if (h->verdict == VERDICT_GOOD && h->belief[BELIEF_GOOD] < DEGRADED_BELOW) {
         h->verdict = VERDICT_PARTIAL;

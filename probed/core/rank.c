@@ -146,7 +146,8 @@ struct rank_result rank_order(const struct rank_route *routes, size_t len, int i
     if (result.best == RANK_EXCLUDED)
         return result;
     result.first = (int)order[0];
-    if (incumbent >= 0 && !pinned && routes[incumbent].rank_class == best->rank_class) {
+    /* Among the dead nobody has a place to defend. */
+    if (incumbent >= 0 && !pinned && routes[incumbent].rank_class == best->rank_class && best->rank_class != RANK_DOWN) {
         int winner = gather(routes, len, incumbent, evidence, softness, now);
 
         result.by_evidence = winner >= 0;

@@ -128,10 +128,18 @@ struct explain_term {
     const char *name;   /* "failure", "waiting", "money", "stability", "capacity", "honesty" */
     int64_t nano;       /* terms sum to loss_nano exactly */
     char how[160];      /* the arithmetic, "p 0.021 x q 0.034" */
+    char window[16];    /* that it is from: "24h", "last 5"; "latest" = what was last told */
     double samples;     /* evidence behind it */
     usec_t age;         /* of the newest evidence; -1 = none */
 };
 struct explain_window { const char *name; double ok, failed; double estimate, low; }; /* "last 5", "10m", "2h", "24h" */
+/* What is known at so many requests in flight, and what that adds for a policy with as many (load.h). */
+struct explain_load { const char *in_flight; double ok, failed, limited, fails, slower, refused; };
+#define EXPLAIN_GROUP_MAX 8
+#define EXPLAIN_TOGETHER 0.5
+struct explain_partner { const char *platform; double together; }; /* fails when this one does: so often */
+/* Reports of named reporters that did not count (reporters.h). */
+struct explain_reports { uint32_t over_rate, unconfirmed, contradicted; const char *last_by; usec_t age; }; /* NULL, -1 = none */
 struct explain_segment { const char *name; double samples; usec_t mean, p50, p90, p95; }; /* -1 unknown */
 struct explanation {
     struct table_row row;      /* facts borrowed, not counted */
@@ -149,7 +157,14 @@ struct explanation {
     struct explain_segment segments[10]; /* queue dns connect tls wait ttft content gap total */
     size_t segments_len;
     struct observation last[EXPLAIN_LAST_MAX]; /* newest first */
+    const char *last_reporter[EXPLAIN_LAST_MAX]; /* NULL = nobody in particular */
     size_t last_len;
+    int concurrency;           /* the policy's */
+    struct explain_load load[5]; /* those with evidence, fewest in flight first */
+    size_t load_len;
+    struct explain_partner group[EXPLAIN_GROUP_MAX]; /* the same model's routes that fail with it, EXPLAIN_TOGETHER or more; most first */
+    size_t group_len;
+    struct explain_reports reports;
     double share_cap;          /* 0..1 */
     double flap_penalty, flap_suppress, flap_reuse;
     char counterfactual[3][160];

@@ -17,7 +17,7 @@
 #define TOLERATED_MOST 0.3
 #define DEFENDS_FROM 3.0 /* observations */
 #define LEADER_ROOM 0.6
-#define LEADER_KEEPS 0.3 /* of the largest share */
+#define LEADER_KEEPS 0.5 /* of the largest share */
 #define LEADER_TAKES 0.9
 /* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
  * every client. */
@@ -213,6 +213,9 @@ static int choose_leader(const struct ranker *r, const struct ranked_model *m, c
         uint16_t slots = r->share_room[k];
         int i = (int)s->order[k];
 
+        /* What was left free for retries counts as its own. */
+        if (i == s->leader && r->prepared_room[i].cap < TABLE_SLOTS)
+            slots = (uint16_t)(slots / LEADER_ROOM);
         firsts = i == first ? slots : firsts;
         leaders = i == s->leader ? slots : leaders;
         widest = slots > most ? i : widest;

@@ -9,22 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probed/core/record_scan.h"
 #include "probed/core/record_words.h"
 #include "shared/text.h"
 
-#define NEST_MAX 32
-#define NUMBER_MAX 64
 #define PICO_PER_USD_PER_MTOK 1e6
 #define PRICE_MOST 1e9 /* USD a million tokens */
-#define COST_MOST 1e3  /* USD a request: in pico it is still exact in a double */
+#define COST_MOST 1e3 /* USD a request: in pico it is still exact in a double */
 #define MS_MOST 1e9
 
-struct reader {
-    const char *at, *end;
-    struct err *err;
-};
-
 enum member_type { TEXT, NUMBER, BOOL };
+static const char *const member_words[] = {"a string", "a number", "true or false"};
 
 struct members { /* as read, before they mean anything */
 #define X(id, type) bool has_##id;
@@ -32,200 +27,10 @@ struct members { /* as read, before they mean anything */
 #undef X
     char kind[24], source[16], error[32], fault[16], stage[16], action[16], flags[256];
     double t, status, retry_after_s, interval_s, queue_ms, dns_ms, connect_ms, tls_ms, wait_ms, ttft_ms, content_ms, total_ms, gap_max_ms,
-        tokens_per_s, prompt_tokens, output_tokens, reasoning_tokens, cost_usd, in_flight, input_usd_per_mtok, output_usd_per_mtok, call_usd,
-        for_s;
+        tokens_per_s, prompt_tokens, output_tokens, reasoning_tokens, cost_usd, in_flight, input_usd_per_mtok, output_usd_per_mtok,
+        call_usd, for_s;
     bool ok;
 };
-
-static void skip_space(struct reader *r)
-{
-    while (r->at < r->end && (*r->at == ' ' || *r->at == '\t' || *r->at == '\r'))
-        r->at++;
-}
-
-static bool take(struct reader *r, char c)
-{
-    skip_space(r);
-    if (r->at == r->end || *r->at != c)
-        return false;
-    r->at++;
-    return true;
-}
-
-static bool take_word(struct reader *r, const char *word)
-{
-    size_t len = strlen(word);
-
-    if ((size_t)(r->end - r->at) < len || memcmp(r->at, word, len) != 0)
-        return false;
-    r->at += len;
-    return true;
-}
-
-static int hex4(struct reader *r, uint32_t *ret)
-{
-    uint32_t value = 0;
-
-    if (r->end - r->at < 4)
-        return -EINVAL;
-    for (int i = 0; i < 4; i++) {
-        char c = *r->at++;
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-
-        if (digit < 0)
-            return -EINVAL;
-        value = value << 4 | (uint32_t)digit;
-    }
-    *ret = value;
-    return 0;
-}
-
-/* After the backslash. */
-static int take_escape(struct reader *r, uint32_t *ret)
-{
-    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-    uint32_t low;
-
-    if (r->at == r->end)
-        return -EINVAL;
-    char c = *r->at++;
-    const char *found = c ? strchr(from, c) : NULL;
-
-    if (found) {
-        *ret = (unsigned char)to[found - from];
-        return 0;
-    }
-    if (c != 'u' || hex4(r, ret) < 0)
-        return -EINVAL;
-    if (*ret >= 0xd800 && *ret < 0xdc00) {
-        const char *back = r->at;
-
-        if (take_word(r, "\\u") && hex4(r, &low) == 0 && low >= 0xdc00 && low < 0xe000) {
-            *ret = 0x10000 + ((*ret - 0xd800) << 10) + (low - 0xdc00);
-            return 0;
-        }
-        r->at = back;
-    }
-    if (*ret == 0 || (*ret >= 0xd800 && *ret < 0xe000))
-        *ret = 0xfffd; /* what a C string cannot hold */
-    return 0;
-}
-
-/* A JSON string into dst (size bytes with NUL; NULL = only skipped). -E2BIG when it does not fit. */
-static int take_string(struct reader *r, char *dst, size_t size)
-{
-    size_t len = 0;
-    bool fits = true;
-
-    if (!take(r, '"'))
-        return -EINVAL;
-    while (r->at < r->end && *r->at != '"') {
-        char bytes[4] = {*r->at++};
-        size_t n = 1;
-
-        if ((unsigned char)bytes[0] < 0x20)
-            return -EINVAL;
-        if (bytes[0] == '\\') {
-            uint32_t c;
-
-            if (take_escape(r, &c) < 0)
-                return -EINVAL;
-            n = text_encode(bytes, c);
-        }
-        if (!dst)
-            continue;
-        fits = fits && len + n < size;
-        if (fits)
-            memcpy(dst + len, bytes, n);
-        len += fits ? n : 0;
-    }
-    if (r->at == r->end)
-        return -EINVAL;
-    r->at++;
-    if (!dst)
-        return 0;
-    dst[len] = '\0';
-    if (!fits)
-        return -E2BIG; /* and perhaps cut inside a character */
-    return text_is_utf8(dst, len) ? 0 : -EILSEQ;
-}
-
-static bool scan_digits(struct reader *r)
-{
-    const char *begin = r->at;
-
-    while (r->at < r->end && *r->at >= '0' && *r->at <= '9')
-        r->at++;
-    return r->at > begin;
-}
-
-static bool scan(struct reader *r, const char *any)
-{
-    if (r->at == r->end || *r->at == '\0' || !strchr(any, *r->at))
-        return false;
-    r->at++;
-    return true;
-}
-
-/* By JSON's grammar, which strtod does not know. */
-static int scan_number(struct reader *r)
-{
-    scan(r, "-");
-    if (!scan(r, "0") && !scan_digits(r))
-        return -EINVAL;
-    if (scan(r, ".") && !scan_digits(r))
-        return -EINVAL;
-    if (!scan(r, "eE"))
-        return 0;
-    scan(r, "+-");
-    return scan_digits(r) ? 0 : -EINVAL;
-}
-
-static int take_number(struct reader *r, double *ret)
-{
-    char text[NUMBER_MAX + 1];
-    const char *begin = r->at;
-
-    if (scan_number(r) < 0)
-        return -EINVAL;
-    size_t len = (size_t)(r->at - begin);
-
-    if (len > NUMBER_MAX)
-        return -E2BIG;
-    memcpy(text, begin, len);
-    text[len] = '\0';
-    *ret = strtod(text, NULL);
-    return isfinite(*ret) ? 0 : -EINVAL;
-}
-
-static int skip_value(struct reader *r, int depth);
-
-/* After the bracket; objects have names. */
-static int skip_items(struct reader *r, char close, int depth)
-{
-    if (depth > NEST_MAX)
-        return -EINVAL;
-    if (take(r, close))
-        return 0;
-    do {
-        if (close == '}' && (take_string(r, NULL, 0) < 0 || !take(r, ':')))
-            return -EINVAL;
-        if (skip_value(r, depth) < 0)
-            return -EINVAL;
-    } while (take(r, ','));
-    return take(r, close) ? 0 : -EINVAL;
-}
-
-static int skip_value(struct reader *r, int depth)
-{
-    if (take(r, '{'))
-        return skip_items(r, '}', depth + 1);
-    if (take(r, '['))
-        return skip_items(r, ']', depth + 1);
-    if (r->at < r->end && *r->at == '"')
-        return take_string(r, NULL, 0);
-    return take_word(r, "true") || take_word(r, "false") || take_word(r, "null") ? 0 : scan_number(r);
-}
 
 struct member {
     const char *name;
@@ -234,10 +39,12 @@ struct member {
     bool in_record;
 };
 
-#define MEMBER_TEXT(id) {#id, TEXT, sizeof(#id) - 1, offsetof(struct members, id), offsetof(struct members, has_##id), sizeof(((struct members *)0)->id), false}
-#define MEMBER_NUMBER(id) {#id, NUMBER, sizeof(#id) - 1, offsetof(struct members, id), offsetof(struct members, has_##id), NUMBER_MAX + 1, false}
-#define MEMBER_BOOL(id) {#id, BOOL, sizeof(#id) - 1, offsetof(struct members, id), offsetof(struct members, has_##id), sizeof(bool), false}
-#define MEMBER_RECORD(id) {#id, TEXT, sizeof(#id) - 1, offsetof(struct record, id), offsetof(struct members, has_##id), sizeof(((struct record *)0)->id), true}
+#define SIZE_OF(in, id) sizeof(((in *)0)->id)
+#define MEMBER(id, type, in, size, direct) {#id, type, sizeof(#id) - 1, offsetof(in, id), offsetof(struct members, has_##id), size, direct}
+#define MEMBER_TEXT(id) MEMBER(id, TEXT, struct members, SIZE_OF(struct members, id), false)
+#define MEMBER_NUMBER(id) MEMBER(id, NUMBER, struct members, SCAN_NUMBER_MAX + 1, false)
+#define MEMBER_BOOL(id) MEMBER(id, BOOL, struct members, sizeof(bool), false)
+#define MEMBER_RECORD(id) MEMBER(id, TEXT, struct record, SIZE_OF(struct record, id), true)
 
 static const struct member member_table[] = {
 #define X(id, type) MEMBER_##type(id),
@@ -254,55 +61,55 @@ static const struct member *find_member(const char *name, size_t len)
     return NULL;
 }
 
-static int read_value(struct reader *r, const struct member *m, struct members *to, struct record *record)
+static int read_value(struct scan *r, const struct member *m, struct members *to, struct record *record, struct err *err)
 {
     char *base = m->in_record ? (char *)record : (char *)to;
     int got = -EINVAL;
 
-    skip_space(r);
-    if (take_word(r, "null"))
+    scan_space(r);
+    if (scan_take_word(r, "null"))
         return 0;
     if (m->type == TEXT)
-        got = take_string(r, base + m->offset, m->size);
+        got = scan_take_string(r, base + m->offset, m->size);
     else if (m->type == NUMBER)
-        got = take_number(r, (double *)(base + m->offset));
-    else if (take_word(r, "true"))
+        got = scan_take_number(r, (double *)(base + m->offset));
+    else if (scan_take_word(r, "true"))
         got = 0, *(bool *)(base + m->offset) = true;
-    else if (take_word(r, "false"))
+    else if (scan_take_word(r, "false"))
         got = 0, *(bool *)(base + m->offset) = false;
     if (got == -E2BIG)
-        return err_set(r->err, -EINVAL, "\"%s\" is longer than %zu bytes", m->name, m->size - 1);
+        return err_set(err, -EINVAL, "\"%s\" is longer than %zu bytes", m->name, m->size - 1);
     if (got == -EILSEQ)
-        return err_set(r->err, -EINVAL, "\"%s\" is not valid UTF-8", m->name);
+        return err_set(err, -EINVAL, "\"%s\" is not valid UTF-8", m->name);
     if (got < 0)
-        return err_set(r->err, -EINVAL, "\"%s\" should be %s", m->name, m->type == TEXT ? "a string" : m->type == NUMBER ? "a number" : "true or false");
+        return err_set(err, -EINVAL, "\"%s\" should be %s", m->name, member_words[m->type]);
     *((char *)to + m->has) = true;
     return 0;
 }
 
-static int read_members(struct reader *r, struct members *to, struct record *record)
+static int read_members(struct scan *r, struct members *to, struct record *record, struct err *err)
 {
     char name[64];
 
-    if (!take(r, '{'))
-        return err_set(r->err, -EINVAL, "not a JSON object");
-    if (take(r, '}'))
+    if (!scan_take(r, '{'))
+        return err_set(err, -EINVAL, "not a JSON object");
+    if (scan_take(r, '}'))
         return 0;
     do {
-        skip_space(r);
-        int got = take_string(r, name, sizeof(name));
+        scan_space(r);
+        int got = scan_take_string(r, name, sizeof(name));
 
-        if ((got < 0 && got != -E2BIG) || !take(r, ':'))
-            return err_set(r->err, -EINVAL, "not valid JSON: a name in quotes and a colon are missing");
+        if ((got < 0 && got != -E2BIG) || !scan_take(r, ':'))
+            return err_set(err, -EINVAL, "not valid JSON: a name in quotes and a colon are missing");
         const struct member *m = got == -E2BIG ? NULL : find_member(name, strlen(name));
 
-        if (m ? read_value(r, m, to, record) < 0 : skip_value(r, 0) < 0)
-            return m ? -EINVAL : err_set(r->err, -EINVAL, "not valid JSON after \"%s\"", name);
-    } while (take(r, ','));
-    if (!take(r, '}'))
-        return err_set(r->err, -EINVAL, "not valid JSON: the object does not end");
-    skip_space(r);
-    return r->at == r->end ? 0 : err_set(r->err, -EINVAL, "something follows the object");
+        if (m ? read_value(r, m, to, record, err) < 0 : scan_skip_value(r) < 0)
+            return m ? -EINVAL : err_set(err, -EINVAL, "not valid JSON after \"%s\"", name);
+    } while (scan_take(r, ','));
+    if (!scan_take(r, '}'))
+        return err_set(err, -EINVAL, "not valid JSON: the object does not end");
+    scan_space(r);
+    return r->at == r->end ? 0 : err_set(err, -EINVAL, "something follows the object");
 }
 
 /* --- meaning --- */
@@ -429,7 +236,8 @@ static int read_price(const struct members *m, struct record *ret, struct err *e
     if (m->has_input_usd_per_mtok != m->has_output_usd_per_mtok)
         return err_set(err, -EINVAL, "\"input_usd_per_mtok\" and \"output_usd_per_mtok\" go together");
     if (!m->has_input_usd_per_mtok && !m->has_call_usd)
-        return err_set(err, -EINVAL, "a price without any: \"input_usd_per_mtok\" with \"output_usd_per_mtok\", or \"call_usd\", is missing");
+        return err_set(err, -EINVAL,
+                       "a price without any: \"input_usd_per_mtok\" with \"output_usd_per_mtok\", or \"call_usd\", is missing");
     return 0;
 }
 
@@ -463,14 +271,14 @@ static int read_rest(const struct members *m, struct record *ret, struct err *er
 
 int record_parse(const char *line, size_t len, struct record *ret, struct err *err)
 {
-    struct reader r = {line, line + len, err};
+    struct scan r = {line, line + len};
     struct members m;
 
     memset(&m, 0, sizeof(m));
     ret->platform[0] = ret->model[0] = ret->reporter[0] = ret->text[0] = '\0';
     if (len > RECORD_LINE_MAX)
         return err_set(err, -EINVAL, "longer than %d bytes", RECORD_LINE_MAX);
-    if (read_members(&r, &m, ret) < 0)
+    if (read_members(&r, &m, ret, err) < 0)
         return -EINVAL;
     if (!m.has_t)
         return err_set(err, -EINVAL, "\"t\" is missing");

@@ -15,17 +15,17 @@
 #define RECORD_TIME_MAX 4e9 /* s, the year 2096; so that milliseconds taken for seconds are noticed */
 
 /* X(ID, name, needs a platform, needs a model) */
-#define RECORD_KIND_TABLE(X)                                                              \
-    X(CHAT, "chat", true, true)             /* one request to a route, or a probe of it */ \
-    X(REACH, "reach", true, false)          /* a check of all endpoints of a platform */   \
-    X(MODELS, "models", true, false)        /* of its list of models */                    \
-    X(LISTING, "listing", true, true)       /* what the list says of the route */          \
-    X(USABLE, "usable", true, false)        /* whether there is a key for it */            \
-    X(PRICE, "price", true, true)                                                         \
-    X(OVERRIDE, "override", true, false)    /* without a model: all routes of it */        \
-    X(SELF_CHECK, "self_check", false, false) /* our own network */                        \
-    X(CONFIG, "config", false, false)       /* the configuration was read again */         \
-    X(TABLE, "table", false, false)         /* asks for the table */
+#define RECORD_KIND_TABLE(X)                                                                                                               \
+    X(CHAT, "chat", true, true)       /* one request to a route, or a probe of it */                                                       \
+    X(REACH, "reach", true, false)    /* a check of all endpoints of a platform */                                                         \
+    X(MODELS, "models", true, false)  /* of its list of models */                                                                          \
+    X(LISTING, "listing", true, true) /* what the list says of the route */                                                                \
+    X(USABLE, "usable", true, false)  /* whether there is a key for it */                                                                  \
+    X(PRICE, "price", true, true)                                                                                                          \
+    X(OVERRIDE, "override", true, false)      /* without a model: all routes of it */                                                      \
+    X(SELF_CHECK, "self_check", false, false) /* our own network */                                                                        \
+    X(CONFIG, "config", false, false)         /* the configuration was read again */                                                       \
+    X(TABLE, "table", false, false)           /* asks for the table */
 
 enum record_kind {
 #define X(id, name, platform, model) RECORD_##id,
@@ -44,9 +44,9 @@ struct record {
     struct {                       /* PRICE: pico-USD a token, and a call; -1 = not known */
         int64_t input, output, call;
     } price;
-    enum override_action action;   /* OVERRIDE */
-    usec_t lasts;                  /* OVERRIDE: until t + lasts; 0 = without an end */
-    char text[256];                /* OVERRIDE: its reason; CONFIG: the file, "" = only told that it was */
+    enum override_action action; /* OVERRIDE */
+    usec_t lasts;                /* OVERRIDE: until t + lasts; 0 = without an end */
+    char text[256];              /* OVERRIDE: its reason; CONFIG: the file, "" = only told that it was */
 };
 
 const char *record_kind_name(enum record_kind kind);

@@ -18,20 +18,32 @@ static const struct {
     const char *name;
     enum outcome_kind kind;
 } errors[] = {
-    {"timeout", OUTCOME_TIMEOUT},       {"refused", OUTCOME_REFUSED},           {"reset", OUTCOME_RESET},
-    {"dns", OUTCOME_RESOLVE},           {"tls", OUTCOME_TLS},                   {"http_5xx", OUTCOME_SERVER_ERROR},
-    {"rate_limited", OUTCOME_RATE_LIMITED}, {"auth", OUTCOME_AUTH},             {"no_credit", OUTCOME_NO_CREDIT},
-    {"model_missing", OUTCOME_MODEL_MISSING}, {"bad_body", OUTCOME_MALFORMED},  {"stall", OUTCOME_STALLED},
+    {"timeout", OUTCOME_TIMEOUT},
+    {"refused", OUTCOME_REFUSED},
+    {"reset", OUTCOME_RESET},
+    {"dns", OUTCOME_RESOLVE},
+    {"tls", OUTCOME_TLS},
+    {"http_5xx", OUTCOME_SERVER_ERROR},
+    {"rate_limited", OUTCOME_RATE_LIMITED},
+    {"auth", OUTCOME_AUTH},
+    {"no_credit", OUTCOME_NO_CREDIT},
+    {"model_missing", OUTCOME_MODEL_MISSING},
+    {"bad_body", OUTCOME_MALFORMED},
+    {"stall", OUTCOME_STALLED},
 };
 
 static const struct {
     const char *name;
     enum observation_flag flag;
 } flag_words[] = {
-    {"challenge_passed", OBSERVED_CHALLENGE_PASSED}, {"challenge_failed", OBSERVED_CHALLENGE_FAILED},
-    {"model_differs", OBSERVED_MODEL_DIFFERS},       {"one_burst", OBSERVED_ONE_BURST},
-    {"cumulative", OBSERVED_CUMULATIVE},             {"thinking_only", OBSERVED_THINKING_ONLY},
-    {"no_usage", OBSERVED_NO_USAGE},                 {"usage_impossible", OBSERVED_USAGE_IMPOSSIBLE},
+    {"challenge_passed", OBSERVED_CHALLENGE_PASSED},
+    {"challenge_failed", OBSERVED_CHALLENGE_FAILED},
+    {"model_differs", OBSERVED_MODEL_DIFFERS},
+    {"one_burst", OBSERVED_ONE_BURST},
+    {"cumulative", OBSERVED_CUMULATIVE},
+    {"thinking_only", OBSERVED_THINKING_ONLY},
+    {"no_usage", OBSERVED_NO_USAGE},
+    {"usage_impossible", OBSERVED_USAGE_IMPOSSIBLE},
 };
 
 const char *record_kind_name(enum record_kind kind)

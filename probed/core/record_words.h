@@ -5,13 +5,14 @@
 #include "probed/core/record.h"
 
 /* X(name, type): RECORD = text straight into struct record. The most frequent ones first. */
-#define RECORD_MEMBERS(X)                                                                                                          \
-    X(t, NUMBER) X(platform, RECORD) X(model, RECORD) X(kind, TEXT) X(source, TEXT) X(ok, BOOL) X(status, NUMBER) X(error, TEXT)   \
-    X(connect_ms, NUMBER) X(tls_ms, NUMBER) X(ttft_ms, NUMBER) X(total_ms, NUMBER) X(tokens_per_s, NUMBER) X(in_flight, NUMBER)    \
-    X(interval_s, NUMBER) X(retry_after_s, NUMBER) X(reporter, RECORD) X(cost_usd, NUMBER) X(prompt_tokens, NUMBER)                \
-    X(output_tokens, NUMBER) X(reasoning_tokens, NUMBER) X(queue_ms, NUMBER) X(dns_ms, NUMBER) X(wait_ms, NUMBER)                  \
-    X(content_ms, NUMBER) X(gap_max_ms, NUMBER) X(fault, TEXT) X(stage, TEXT) X(flags, TEXT) X(text, RECORD)                       \
-    X(input_usd_per_mtok, NUMBER) X(output_usd_per_mtok, NUMBER) X(call_usd, NUMBER) X(action, TEXT) X(for_s, NUMBER)
+#define RECORD_MEMBERS(X)                                                                                                                  \
+    X(t, NUMBER)                                                                                                                           \
+    X(platform, RECORD) X(model, RECORD) X(kind, TEXT) X(source, TEXT) X(ok, BOOL) X(status, NUMBER) X(error, TEXT) X(connect_ms, NUMBER)  \
+        X(tls_ms, NUMBER) X(ttft_ms, NUMBER) X(total_ms, NUMBER) X(tokens_per_s, NUMBER) X(in_flight, NUMBER) X(interval_s, NUMBER)        \
+            X(retry_after_s, NUMBER) X(reporter, RECORD) X(cost_usd, NUMBER) X(prompt_tokens, NUMBER) X(output_tokens, NUMBER)             \
+                X(reasoning_tokens, NUMBER) X(queue_ms, NUMBER) X(dns_ms, NUMBER) X(wait_ms, NUMBER) X(content_ms, NUMBER)                 \
+                    X(gap_max_ms, NUMBER) X(fault, TEXT) X(stage, TEXT) X(flags, TEXT) X(text, RECORD) X(input_usd_per_mtok, NUMBER)       \
+                        X(output_usd_per_mtok, NUMBER) X(call_usd, NUMBER) X(action, TEXT) X(for_s, NUMBER)
 
 int record_kind_find(const char *name); /* -1 = none */
 const char *record_kind_names(void);    /* "chat, reach, ..." */

@@ -22,6 +22,8 @@ _Static_assert(sizeof(struct route) <= 6400, "with the ranker's own part a route
 #define PRIOR_FAILED 0.3
 #define PRIOR_OK 14.7
 #define MARGIN 0.5
+#define LATEST 16
+#define LATEST_PRIOR 4.0 /* observations that the minutes are worth beside the last few */
 #define PRIOR_STRENGTH 8.0      /* observations that the longer window is worth to the shorter */
 
 void route_init(struct route *r, usec_t now)
@@ -196,8 +198,10 @@ static void observe_success(struct route *r, const struct observation *o, usec_t
 
 static void observe_failure(struct route *r, const struct observation *o, usec_t now)
 {
-    if (o->total >= 0)
+    if (o->total >= 0) {
         decay_moment_add(&r->waste, (double)o->total / (double)USEC_PER_SEC, ROUTE_HALF_LIFE, now);
+        decay_moment_add(&r->waste_lately, (double)o->total / (double)USEC_PER_SEC, ROUTE_LATELY, now);
+    }
     if (o->cost_pico >= 0)
         decay_moment_add(&r->cost_failed, (double)o->cost_pico, ROUTE_HALF_LIFE, now);
 }
@@ -219,20 +223,22 @@ static bool observe_health(struct route *r, const struct health_rules *rules, co
 }
 
 /* A success or a relay fault in the counts. */
-static void observe_counts(struct route *r, const struct observation *o, bool was_down, bool working, usec_t now)
+static void observe_counts(struct route *r, const struct observation *o, bool working, usec_t now)
 {
     bool ok = outcome_ok(o->outcome);
 
     decay_counts_add(&r->all, ok, !ok, now);
-    if (was_down && r->health.verdict != VERDICT_DOWN) {
-        /* What made it go down has ended: the short memory starts anew, the long ones keep it. */
-        r->working.window[DECAY_10M] = (struct decay_pair){.ok = r->health.ok_run - 1.0};
-    }
     if (!working)
         return;
     decay_counts_add(&r->working, ok, !ok, now);
     if (o->in_flight > 0)
         load_count(&r->load, o->in_flight, ok, !ok, 0, now);
+}
+
+/* What made it go down has ended: the short memory starts anew, the long ones keep it. */
+static void forget_outage(struct route *r)
+{
+    r->working.window[DECAY_10M] = (struct decay_pair){.ok = r->health.ok_run - 1.0};
 }
 
 bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, double tolerated,
@@ -252,8 +258,10 @@ bool route_report(struct route *r, const struct health_rules *rules, struct repo
     if (!outcome_ok(o->outcome) && o->outcome.fault != FAULT_RELAY)
         return true;
     r->sampled_at = now;
+    if (was_down && r->health.verdict != VERDICT_DOWN)
+        forget_outage(r);
     if (report != REPORT_COUNTS_LIGHTLY)
-        observe_counts(r, o, was_down, working, now);
+        observe_counts(r, o, working, now);
     if (outcome_ok(o->outcome))
         observe_success(r, o, now);
     else
@@ -291,6 +299,14 @@ static double shrunk(struct decay_pair n, double prior)
     return (n.failed + PRIOR_STRENGTH * prior) / (n.ok + n.failed + PRIOR_STRENGTH);
 }
 
+/* While it partly fails, minutes are too long a memory: what came before it began would be most of it. */
+static double latest(const struct health *h, double prior)
+{
+    unsigned n = h->ring_len < LATEST ? h->ring_len : LATEST;
+
+    return (health_failures(h, n) + LATEST_PRIOR * prior) / (n + LATEST_PRIOR);
+}
+
 struct route_chance route_chance_at(const struct route *r, usec_t now)
 {
     struct route_chance c;
@@ -302,7 +318,7 @@ struct route_chance route_chance_at(const struct route *r, usec_t now)
 
     health_beliefs(&r->health, now, c.belief);
     c.good = fmax(chance_upper(day.ok, day.failed), middle);
-    c.partial = fmax(fmax(c.good, recent), FAILS_WHEN_PARTIAL);
+    c.partial = fmax(fmax(c.good, fmax(recent, latest(&r->health, recent))), FAILS_WHEN_PARTIAL);
     double down = fmax(c.partial, FAILS_WHEN_DOWN), rest = c.belief[BELIEF_PARTIAL] * c.partial + c.belief[BELIEF_DOWN] * down;
 
     c.bound = c.belief[BELIEF_GOOD] * c.good + rest;

@@ -13,6 +13,7 @@
 #define ROUTE_LAST EXPLAIN_LAST_MAX
 #define ROUTE_DETAILS 4
 #define ROUTE_HALF_LIFE (24 * USEC_PER_HOUR)
+#define ROUTE_LATELY (10 * USEC_PER_MINUTE)
 #define ROUTE_UNSCORABLE 5 /* challenges failed with none passed */
 
 /* Segments that need no quantiles; ttft and total have a struct latency. */
@@ -37,7 +38,7 @@ struct route {
     struct latency ttft, total;
     struct decay_moment segment[SEGMENTS];
     struct decay_moment speed;   /* tokens/s */
-    struct decay_moment waste;   /* s, of failed tries */
+    struct decay_moment waste, waste_lately; /* s, of failed tries; how it fails now is not how it failed yesterday */
     struct decay_moment cost_ok, cost_failed; /* pico */
     struct decay_moment fooled;  /* 1 = an answer that was not what was asked for, 0 = one that was */
     struct capacity capacity;

@@ -7,6 +7,7 @@
 
 #define FAILS_WHEN_LOWERED 0.98
 #define LATENCY_DOUBT 0.5 /* ln: what is allowed for a statistic from one sample; shrinks with the root of their number */
+#define WASTE_BEFORE 2.0 /* failures that the long memory is worth beside those of the last minutes */
 #define DOUBT_SAMPLES 3.0 /* soft terms start at their worst with this weight */
 
 /* The check that speaks against all of the platform's routes, or NULL. */
@@ -129,6 +130,17 @@ static struct loss_learnt charged_share(const struct route *stats, usec_t now)
     return (struct loss_learnt){fmin(1, fmax(0, stats->cost_failed.mean / stats->cost_ok.mean)), weight};
 }
 
+/* Its last failures, and what they were like before as far as those are few. */
+static struct loss_learnt learnt_waste(const struct route *stats, usec_t now)
+{
+    double lately = decay_moment_weight(&stats->waste_lately, ROUTE_LATELY, now);
+    double before = decay_moment_weight(&stats->waste, ROUTE_HALF_LIFE, now), counts = fmin(before, WASTE_BEFORE);
+
+    if (lately + counts <= 0)
+        return (struct loss_learnt){0, 0};
+    return (struct loss_learnt){(lately * stats->waste_lately.mean + counts * stats->waste.mean) / (lately + counts), before};
+}
+
 void ranker_make_input(const struct ranker *r, const struct ranked_route *route, usec_t now, struct loss_input *ret)
 {
     const struct route *stats = &route->stats;
@@ -141,7 +153,7 @@ void ranker_make_input(const struct ranker *r, const struct ranked_route *route,
     if (lowered(r, route))
         ret->chance = ret->estimate = fmax(ret->chance, FAILS_WHEN_LOWERED);
     input_latency(stats, now, ret);
-    ret->own_waste = (struct loss_learnt){stats->waste.mean, decay_moment_weight(&stats->waste, ROUTE_HALF_LIFE, now)};
+    ret->own_waste = learnt_waste(stats, now);
     ret->own_charged = charged_share(stats, now);
     ret->instability = instability(stats, ret, now);
     ret->incapacity = 1 - capacity_slots(&stats->capacity, &r->models[route->model].demand, now) / TABLE_SLOTS;

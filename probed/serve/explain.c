@@ -35,6 +35,7 @@ static void explain_terms(cJSON *json, const struct explanation *e)
         json_add_string(term, "term", e->terms[i].name);
         json_add_int(term, "nano", e->terms[i].nano);
         json_add_string(term, "how", e->terms[i].how);
+        json_add_string(term, "window", e->terms[i].window);
         json_add_number(term, "samples", e->terms[i].samples);
         explain_add_age(term, "age_s", e->terms[i].age);
     }
@@ -64,12 +65,54 @@ static void explain_windows(cJSON *json, const struct explanation *e)
     }
 }
 
-static void explain_observation(cJSON *list, const struct observation *o)
+static void explain_load(cJSON *json, const struct explanation *e)
+{
+    json_add_int(json, "concurrency", e->concurrency);
+    cJSON *loads = json_add_array(json, "load");
+    for (size_t i = 0; i < e->load_len && i < ARRAY_LEN(e->load); i++) {
+        const struct explain_load *l = &e->load[i];
+        cJSON *load = json_add_object(loads, NULL);
+        json_add_string(load, "in_flight", l->in_flight);
+        json_add_number(load, "ok", l->ok);
+        json_add_number(load, "failed", l->failed);
+        json_add_number(load, "limited", l->limited);
+        json_add_number(load, "fails", l->fails);
+        json_add_number(load, "slower", l->slower);
+        json_add_number(load, "refused", l->refused);
+    }
+}
+
+static void explain_group(cJSON *json, const struct explanation *e)
+{
+    cJSON *group = json_add_array(json, "group");
+    for (size_t i = 0; i < e->group_len && i < EXPLAIN_GROUP_MAX; i++) {
+        cJSON *partner = json_add_object(group, NULL);
+        json_add_string(partner, "platform", e->group[i].platform);
+        json_add_number(partner, "together", e->group[i].together);
+    }
+}
+
+static void explain_reports(cJSON *json, const struct explanation *e)
+{
+    cJSON *reports = json_add_object(json, "reports");
+    json_add_int(reports, "over_rate", e->reports.over_rate);
+    json_add_int(reports, "unconfirmed", e->reports.unconfirmed);
+    json_add_int(reports, "contradicted", e->reports.contradicted);
+    json_add_string(reports, "last_by", e->reports.last_by);
+    explain_add_age(reports, "age_s", e->reports.age);
+}
+
+static void explain_observation(cJSON *list, const struct observation *o, const char *reporter)
 {
     cJSON *json = json_add_object(list, NULL);
     json_add_time(json, "at", o->at);
     json_add_string(json, "probe", probe_kind_name(o->probe));
     json_add_string(json, "source", o->source == SOURCE_TRAFFIC ? "traffic" : "probe");
+    json_add_string(json, "reporter", reporter);
+    if (o->in_flight > 0)
+        json_add_int(json, "in_flight", o->in_flight);
+    else
+        json_add_null(json, "in_flight");
     json_add_string(json, "outcome", outcome_name(o->outcome.kind));
     json_add_string(json, "outcome_text", outcome_text(o->outcome.kind));
     json_add_string(json, "stage", stage_name(o->outcome.stage));
@@ -167,7 +210,10 @@ static cJSON *explain_to_json(struct api *api, const struct explanation *e)
     explain_windows(json, e);
     cJSON *last = json_add_array(json, "last");
     for (size_t i = 0; i < e->last_len && i < EXPLAIN_LAST_MAX; i++)
-        explain_observation(last, &e->last[i]);
+        explain_observation(last, &e->last[i], e->last_reporter[i]);
+    explain_load(json, e);
+    explain_group(json, e);
+    explain_reports(json, e);
     explain_price(json, row, e, loop_now(api->loop));
     explain_numbers(json, e);
     cJSON_Delete(row);

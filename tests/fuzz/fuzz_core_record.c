@@ -1,5 +1,5 @@
-/* A line of history, from whoever writes to `probed replay`. It is refused in words, or it is within its bounds and prints as a line that reads back
- * and prints the same. */
+/* A line of history, from whoever writes to `probed replay`. It is refused in words, or it is within its bounds and prints as a line that
+ * reads back and prints the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,8 @@ static bool is_span(usec_t span)
 static void check_observation(const struct observation *o)
 {
     insist((unsigned)o->probe < PROBE_KIND_COUNT && (o->source == SOURCE_PROBE || o->source == SOURCE_TRAFFIC));
-    insist((unsigned)o->outcome.kind < OUTCOME_COUNT && (unsigned)o->outcome.stage < STAGE_COUNT && (unsigned)o->outcome.fault <= FAULT_LOCAL);
+    insist((unsigned)o->outcome.kind < OUTCOME_COUNT && (unsigned)o->outcome.stage < STAGE_COUNT &&
+           (unsigned)o->outcome.fault <= FAULT_LOCAL);
     insist(o->outcome.http_status >= 0 && o->outcome.http_status <= 999);
     insist(is_span(o->queue) && is_span(o->dns) && is_span(o->connect) && is_span(o->tls) && is_span(o->wait) && is_span(o->ttft));
     insist(is_span(o->content) && is_span(o->total) && is_span(o->gap_max) && is_span(o->retry_after) && is_span(o->interval));

@@ -1,5 +1,5 @@
-/* What a route can take, learnt from its 429s. Most of it is played: a route that takes so many requests a second and refuses the rest, clients
- * that follow the cap. Bounds are wide: they say what must hold, not how well it is tuned. */
+/* What a route can take, learnt from its 429s. Most of it is played: a route that takes so many requests a second and refuses the rest,
+ * clients that follow the cap. Bounds are wide: they say what must hold, not how well it is tuned. */
 #include "tests/unit/core/field.h"
 
 #include "probed/core/capacity.h"

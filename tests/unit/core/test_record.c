@@ -54,10 +54,11 @@ static void refuse_chat(const char *more, const char *words)
 static void test_every_member_of_a_chat(void **state)
 {
     (void)state;
-    struct record r = chat("\"ok\":true,\"status\":200,\"error\":\"\",\"queue_ms\":1,\"dns_ms\":2.5,\"connect_ms\":31.0,\"tls_ms\":42.001,"
-                           "\"wait_ms\":300,\"ttft_ms\":510.0,\"content_ms\":511,\"total_ms\":1320.0,\"gap_max_ms\":80,\"tokens_per_s\":61.5,"
-                           "\"prompt_tokens\":100,\"output_tokens\":20,\"reasoning_tokens\":7,\"cost_usd\":0.000123,\"in_flight\":3,"
-                           "\"interval_s\":15,\"reporter\":\"gw1\",\"retry_after_s\":2,\"flags\":\"challenge_passed no_usage\",\"text\":\"好\"");
+    struct record r =
+        chat("\"ok\":true,\"status\":200,\"error\":\"\",\"queue_ms\":1,\"dns_ms\":2.5,\"connect_ms\":31.0,\"tls_ms\":42.001,"
+             "\"wait_ms\":300,\"ttft_ms\":510.0,\"content_ms\":511,\"total_ms\":1320.0,\"gap_max_ms\":80,\"tokens_per_s\":61.5,"
+             "\"prompt_tokens\":100,\"output_tokens\":20,\"reasoning_tokens\":7,\"cost_usd\":0.000123,\"in_flight\":3,"
+             "\"interval_s\":15,\"reporter\":\"gw1\",\"retry_after_s\":2,\"flags\":\"challenge_passed no_usage\",\"text\":\"好\"");
 
     assert_int_equal(r.t, 1732370000250000);
     assert_int_equal(r.kind, RECORD_CHAT);
@@ -115,7 +116,8 @@ static void test_what_is_not_told_is_not_known(void **state)
     assert_string_equal(o->detail, "");
     assert_string_equal(r.reporter, "");
     /* null is the same as nothing, for every member but those that are needed. */
-    r = chat("\"ok\":true,\"status\":null,\"error\":null,\"ttft_ms\":null,\"cost_usd\":null,\"reporter\":null,\"fault\":null,\"flags\":null");
+    r = chat(
+        "\"ok\":true,\"status\":null,\"error\":null,\"ttft_ms\":null,\"cost_usd\":null,\"reporter\":null,\"fault\":null,\"flags\":null");
     assert_int_equal(r.o.ttft, OBSERVATION_UNKNOWN);
     assert_int_equal(r.o.cost_pico, -1);
     refuse("{\"t\":null,\"kind\":\"table\"}", "\"t\" is missing");
@@ -140,12 +142,18 @@ static void test_error_words(void **state)
         enum outcome_kind kind;
         enum fault fault;
     } words[] = {
-        {"timeout", OUTCOME_TIMEOUT, FAULT_RELAY},        {"refused", OUTCOME_REFUSED, FAULT_RELAY},
-        {"reset", OUTCOME_RESET, FAULT_RELAY},            {"dns", OUTCOME_RESOLVE, FAULT_RELAY},
-        {"tls", OUTCOME_TLS, FAULT_RELAY},                {"http_5xx", OUTCOME_SERVER_ERROR, FAULT_RELAY},
-        {"rate_limited", OUTCOME_RATE_LIMITED, FAULT_NONE}, {"auth", OUTCOME_AUTH, FAULT_OURS},
-        {"no_credit", OUTCOME_NO_CREDIT, FAULT_OURS},     {"model_missing", OUTCOME_MODEL_MISSING, FAULT_RELAY},
-        {"bad_body", OUTCOME_MALFORMED, FAULT_RELAY},     {"stall", OUTCOME_STALLED, FAULT_RELAY},
+        {"timeout", OUTCOME_TIMEOUT, FAULT_RELAY},
+        {"refused", OUTCOME_REFUSED, FAULT_RELAY},
+        {"reset", OUTCOME_RESET, FAULT_RELAY},
+        {"dns", OUTCOME_RESOLVE, FAULT_RELAY},
+        {"tls", OUTCOME_TLS, FAULT_RELAY},
+        {"http_5xx", OUTCOME_SERVER_ERROR, FAULT_RELAY},
+        {"rate_limited", OUTCOME_RATE_LIMITED, FAULT_NONE},
+        {"auth", OUTCOME_AUTH, FAULT_OURS},
+        {"no_credit", OUTCOME_NO_CREDIT, FAULT_OURS},
+        {"model_missing", OUTCOME_MODEL_MISSING, FAULT_RELAY},
+        {"bad_body", OUTCOME_MALFORMED, FAULT_RELAY},
+        {"stall", OUTCOME_STALLED, FAULT_RELAY},
     };
     char more[128];
 
@@ -180,8 +188,9 @@ static void test_failure_by_status(void **state)
         int status;
         enum outcome_kind kind;
     } by[] = {
-        {0, OUTCOME_RESET},     {200, OUTCOME_MALFORMED}, {301, OUTCOME_MALFORMED},    {401, OUTCOME_AUTH},         {402, OUTCOME_NO_CREDIT},
-        {403, OUTCOME_FORBIDDEN}, {404, OUTCOME_HTTP_ERROR}, {429, OUTCOME_RATE_LIMITED}, {500, OUTCOME_SERVER_ERROR}, {999, OUTCOME_SERVER_ERROR},
+        {0, OUTCOME_RESET},          {200, OUTCOME_MALFORMED},    {301, OUTCOME_MALFORMED},  {401, OUTCOME_AUTH},
+        {402, OUTCOME_NO_CREDIT},    {403, OUTCOME_FORBIDDEN},    {404, OUTCOME_HTTP_ERROR}, {429, OUTCOME_RATE_LIMITED},
+        {500, OUTCOME_SERVER_ERROR}, {999, OUTCOME_SERVER_ERROR},
     };
     char more[64];
 
@@ -219,11 +228,10 @@ static void test_ranges(void **state)
         const char *member;
         double most;
     } members[] = {
-        {"status", 999},        {"retry_after_s", 1e9}, {"interval_s", 1e9},   {"queue_ms", 1e9},
-        {"dns_ms", 1e9},        {"connect_ms", 1e9},    {"tls_ms", 1e9},       {"wait_ms", 1e9},
-        {"ttft_ms", 1e9},       {"content_ms", 1e9},    {"total_ms", 1e9},     {"gap_max_ms", 1e9},
-        {"tokens_per_s", 1e7},  {"prompt_tokens", 1e9}, {"output_tokens", 1e9}, {"reasoning_tokens", 1e9},
-        {"cost_usd", 1e3},      {"in_flight", 1e6},
+        {"status", 999},           {"retry_after_s", 1e9}, {"interval_s", 1e9},   {"queue_ms", 1e9},      {"dns_ms", 1e9},
+        {"connect_ms", 1e9},       {"tls_ms", 1e9},        {"wait_ms", 1e9},      {"ttft_ms", 1e9},       {"content_ms", 1e9},
+        {"total_ms", 1e9},         {"gap_max_ms", 1e9},    {"tokens_per_s", 1e7}, {"prompt_tokens", 1e9}, {"output_tokens", 1e9},
+        {"reasoning_tokens", 1e9}, {"cost_usd", 1e3},      {"in_flight", 1e6},
     };
     char more[128], words[64];
 
@@ -326,8 +334,8 @@ static void test_numbers_by_grammar(void **state)
 {
     (void)state;
     static const char *const good[] = {"0", "-0", "0.0", "7", "10", "1.5", "1e2", "1E2", "1e+2", "1.25e-2", "0e0", "0.10"};
-    static const char *const bad[] = {"",    "-",   "+1",  "01",  "00",   "-01",  ".5",  "1.",      "1.e5", "1e",       "1e+",  "1e1.5",
-                                      "0x1", "1,5", "1_0", "NaN", "nan",  "Inf",  "inf", "infinity", "1e999", "-Infinity", "1 2", "--1"};
+    static const char *const bad[] = {"",    "-",   "+1",  "01",  "00",  "-01", ".5",  "1.",       "1.e5",  "1e",        "1e+", "1e1.5",
+                                      "0x1", "1,5", "1_0", "NaN", "nan", "Inf", "inf", "infinity", "1e999", "-Infinity", "1 2", "--1"};
     char line[256];
 
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -359,9 +367,11 @@ static void test_strings(void **state)
     assert_string_equal(chat("\"ok\":true,\"model\":\"\\ud83d\\ude00\"").model, "😀");
     /* Half a pair, a pair the wrong way round, and NUL: none can be kept. */
     assert_string_equal(chat("\"ok\":true,\"model\":\"\\ud83dx\"").model, "\xef\xbf\xbdx");
-    assert_string_equal(chat("\"ok\":true,\"model\":\"\\ud83d\\u0041\"").model, "\xef\xbf\xbd" "A");
+    assert_string_equal(chat("\"ok\":true,\"model\":\"\\ud83d\\u0041\"").model, "\xef\xbf\xbd"
+                                                                                "A");
     assert_string_equal(chat("\"ok\":true,\"model\":\"\\ude00\\ud83d\"").model, "\xef\xbf\xbd\xef\xbf\xbd");
-    assert_string_equal(chat("\"ok\":true,\"model\":\"a\\u0000b\"").model, "a\xef\xbf\xbd" "b");
+    assert_string_equal(chat("\"ok\":true,\"model\":\"a\\u0000b\"").model, "a\xef\xbf\xbd"
+                                                                           "b");
     refuse_chat("\"ok\":true,\"model\":\"\\x41\"", "\"model\" should be a string");
     refuse_chat("\"ok\":true,\"model\":\"\\u12g4\"", "\"model\" should be a string");
     refuse_chat("\"ok\":true,\"model\":\"\\u12\"", "\"model\" should be a string");
@@ -438,10 +448,18 @@ static void test_lines(void **state)
 static void test_unknown_members(void **state)
 {
     (void)state;
-    static const char *const good[] = {"null", "true", "false", "\"x\\\"y\"", "{}", "[]", "[1,[2,{\"t\":5}],\"]\"]", "{\"kind\":\"chat\",\"a\":{\"b\":[]}}",
-                                       "[ 1 , 2 ]", "{ \"a\" : null }"};
-    static const char *const bad[] = {"[}", "{]", "[1 2]", "[,]", "[1,]", "{,}", "{\"a\"}", "{\"a\":}", "{1:2}", "tru", "nul", "x", "[", "{\"a\":1",
-                                      "\"", "[:]", "]", "}", "{\"a\":1,}", "'x'"};
+    static const char *const good[] = {"null",
+                                       "true",
+                                       "false",
+                                       "\"x\\\"y\"",
+                                       "{}",
+                                       "[]",
+                                       "[1,[2,{\"t\":5}],\"]\"]",
+                                       "{\"kind\":\"chat\",\"a\":{\"b\":[]}}",
+                                       "[ 1 , 2 ]",
+                                       "{ \"a\" : null }"};
+    static const char *const bad[] = {"[}",  "{]", "[1 2]", "[,]",      "[1,]", "{,}", "{\"a\"}", "{\"a\":}", "{1:2}",      "tru",
+                                      "nul", "x",  "[",     "{\"a\":1", "\"",   "[:]", "]",       "}",        "{\"a\":1,}", "'x'"};
     char line[256], deep[300] = "{\"t\":7,\"kind\":\"table\",\"x\":";
 
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {

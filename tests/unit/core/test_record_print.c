@@ -12,10 +12,14 @@ static int64_t below(uint64_t *random, int64_t n)
 static usec_t random_span(uint64_t *random, usec_t least)
 {
     switch (below(random, 4)) {
-    case 0: return least;
-    case 1: return 1 + below(random, 1000);
-    case 2: return 1 + below(random, 1000000000000);
-    default: return 1 + below(random, 20 * SEC);
+    case 0:
+        return least;
+    case 1:
+        return 1 + below(random, 1000);
+    case 2:
+        return 1 + below(random, 1000000000000);
+    default:
+        return 1 + below(random, 20 * SEC);
     }
 }
 
@@ -117,7 +121,9 @@ static void same(const struct record *x, const struct record *y)
     switch (x->kind) {
     case RECORD_CHAT:
     case RECORD_REACH:
-    case RECORD_MODELS: same_observation(&x->o, &y->o); break;
+    case RECORD_MODELS:
+        same_observation(&x->o, &y->o);
+        break;
     case RECORD_PRICE:
         assert_int_equal(x->price.input, y->price.input);
         assert_int_equal(x->price.output, y->price.output);
@@ -125,14 +131,19 @@ static void same(const struct record *x, const struct record *y)
         break;
     case RECORD_LISTING:
     case RECORD_USABLE:
-    case RECORD_SELF_CHECK: assert_int_equal(x->ok, y->ok); break;
+    case RECORD_SELF_CHECK:
+        assert_int_equal(x->ok, y->ok);
+        break;
     case RECORD_OVERRIDE:
         assert_int_equal(x->action, y->action);
         assert_int_equal(x->lasts, y->lasts);
         assert_string_equal(x->text, y->text);
         break;
-    case RECORD_CONFIG: assert_string_equal(x->text, y->text); break;
-    default: break;
+    case RECORD_CONFIG:
+        assert_string_equal(x->text, y->text);
+        break;
+    default:
+        break;
     }
 }
 

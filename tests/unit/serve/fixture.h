@@ -82,7 +82,7 @@ static int owner_explain(void *arg, const char *platform, const char *model, con
     for (size_t i = 0; i < ranking->len; i++)
         if (strcmp(ranking->rows[i].facts->platform, platform) == 0) {
             *ret = (struct explanation){.row = ranking->rows[i], .policy = policy, .loss_nano = 30, .retry_on = "dmxapi", .terms_len = 2};
-            ret->terms[0] = (struct explain_term){.name = "failure", .nano = 10, .how = "p x q", .samples = 4, .age = USEC_PER_SEC};
+            ret->terms[0] = (struct explain_term){.name = "failure", .nano = 10, .how = "p x q", .window = "24h", .samples = 4, .age = USEC_PER_SEC};
             ret->terms[1] = (struct explain_term){.name = "money", .nano = 20, .how = "m x C", .age = -1};
             ret->state_since = 1700000000 * USEC_PER_SEC;
             snprintf(ret->state_why, sizeof ret->state_why, "said \"no\"\x1b[31m");
@@ -94,6 +94,12 @@ static int owner_explain(void *arg, const char *platform, const char *model, con
             ret->segments_len = 1;
             ret->windows[0] = (struct explain_window){.name = "10m", .ok = 3, .failed = 1, .estimate = 0.75, .low = NAN};
             ret->windows_len = 1;
+            ret->last_reporter[0] = "gateway";
+            ret->load[0] = (struct explain_load){.in_flight = "5-16", .ok = 8, .failed = 2, .fails = 0.1, .slower = 0.5};
+            ret->load_len = 1;
+            ret->group[0] = (struct explain_partner){"dmxapi", 0.8};
+            ret->group_len = 1;
+            ret->reports = (struct explain_reports){.over_rate = 7, .last_by = "gateway", .age = USEC_PER_SEC};
             ret->price = (struct price){.known = true, .source = "config"};
             *extra = json_new_object();
             json_add_string(*extra, "level", "models");

@@ -330,10 +330,17 @@ static void test_explain(void **state)
     assert_true(json_number(json, "segments.0.p50_ms", &p50) && fabs(p50 - 1.5) < 1e-9);
     assert_true(cJSON_IsNull(json_at(json, "windows.0.low")));
     assert_true(cJSON_IsNull(json_at(json, "terms.1.age_s")));
+    assert_string_equal(json_string(json, "terms.0.window"), "24h");
+    assert_string_equal(json_string(json, "last.0.reporter"), "gateway");
+    assert_string_equal(json_string(json, "load.0.in_flight"), "5-16");
+    assert_string_equal(json_string(json, "group.0.platform"), "dmxapi");
+    assert_string_equal(json_string(json, "reports.last_by"), "gateway");
+    assert_true(json_number(json, "group.0.together", &p50) && fabs(p50 - 0.8) < 1e-9);
     static const char *const names[] = {"epoch", "generation", "title", "upstream_model", "endpoint", "dialect", "rank", "slots", "weight", "state",
                                         "state_text", "state_why", "reason", "reason_text", "flags", "score", "loss", "retry_on", "incumbent", "challenger",
                                         "evidence", "evidence_needed", "share_cap", "flap.penalty", "counterfactual", "price.source", "price.age_s",
-                                        "waste_s", "honesty.bursts"};
+                                        "waste_s", "honesty.bursts", "terms.0.window", "concurrency", "load.0.limited", "load.0.refused",
+                                        "reports.unconfirmed", "reports.contradicted"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (json_at(json, names[i]) == NULL)
             fail_msg("no %s", names[i]);

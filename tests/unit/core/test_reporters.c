@@ -1,0 +1,472 @@
+/* Reports of named reporters: bounded by rate, and never deciding alone against the probes; honest ones lose nothing that matters. */
+#include "tests/unit/core/field.h"
+
+#include "probed/core/route.h"
+
+static const struct health_rules usual = {.fall = 3, .window = 5, .rise = 2, .samples = 30, .alike = 0.02};
+
+static struct observation told(struct observation o, unsigned reporter)
+{
+    o.source = SOURCE_TRAFFIC;
+    o.reporter = (uint8_t)reporter;
+    return o;
+}
+
+static struct observation tells_ok(unsigned reporter, usec_t now)
+{
+    return told(field_ok(now, 300 * MSEC), reporter);
+}
+
+static struct observation tells_failure(unsigned reporter, usec_t now)
+{
+    return told(field_fail(now, OUTCOME_SERVER_ERROR), reporter);
+}
+
+static bool report(struct route *r, struct reporter_rate *rate, const struct observation *o, usec_t now)
+{
+    return route_report(r, &usual, rate, o, CAPACITY_TOLERATED, now);
+}
+
+static void probe(struct route *r, bool ok, usec_t now)
+{
+    const struct observation o = ok ? field_ok(now, 300 * MSEC) : field_fail(now, OUTCOME_TIMEOUT);
+
+    assert_true(report(r, NULL, &o, now));
+}
+
+static struct route *fresh_route(void)
+{
+    struct route *r = calloc(1, sizeof(*r));
+
+    assert_non_null(r);
+    route_init(r, NOW0);
+    return r;
+}
+
+/* n good probes, 15 s apart. */
+static usec_t warm(struct route *r, int n, usec_t now)
+{
+    for (int i = 0; i < n; i++, now += 15 * SEC)
+        probe(r, true, now);
+    return now;
+}
+
+static void test_five_a_second_once_in_the_counts(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    struct reporter_rate rate = {0};
+    int counted = 0;
+
+    for (int i = 0; i < 200; i++) {
+        struct observation o = tells_ok(1, NOW0 + i * MSEC);
+
+        counted += report(r, &rate, &o, o.at);
+    }
+    usec_t now = NOW0 + SEC / 2;
+
+    assert_int_equal(counted, REPORTS_A_ROUTE);
+    assert_float_equal(route_samples(r, now), 1, 1e-3);
+    assert_float_equal(latency_weight(&r->ttft, now), REPORTS_A_ROUTE, 1e-2);
+    assert_int_equal(r->last_len, REPORTS_A_ROUTE);
+    assert_int_equal(r->reports.over_rate, 195);
+    /* All of it is demand. */
+    assert_true(rate_at(&r->capacity.tries, now) > 100);
+    /* The next second is a new one. */
+    struct observation o = tells_ok(1, NOW0 + SEC);
+
+    assert_true(report(r, &rate, &o, o.at));
+    assert_float_equal(route_samples(r, o.at), 2, 1e-3);
+    free(r);
+}
+
+static void test_reporters_do_not_share_their_allowance(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    int counted[21] = {0}, all = 0;
+
+    for (int round = 0; round < 10; round++) {
+        for (unsigned reporter = 1; reporter <= 20; reporter++) {
+            struct observation o = tells_ok(reporter, NOW0);
+            bool counts = report(r, NULL, &o, NOW0);
+
+            counted[reporter] += counts;
+            all += counts;
+        }
+    }
+    for (int reporter = 1; reporter < REPORTS_APART; reporter++)
+        assert_int_equal(counted[reporter], REPORTS_A_ROUTE);
+    /* Whoever comes when all places are taken shares the last one. */
+    assert_int_equal(all, REPORTS_A_ROUTE * REPORTS_APART);
+    free(r);
+}
+
+static void test_two_hundred_a_second_in_all(void **state)
+{
+    (void)state;
+    struct ranker *r = field_ranker();
+    int ids[100], samples = 0;
+
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "p%d", i);
+        ids[i] = field_add(r, name, "m", 1);
+    }
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 100; i++) {
+            struct observation o = tells_ok(ranker_reporter(r, "gateway"), NOW0);
+
+            assert_int_equal(ranker_observe(r, ids[i], &o, NOW0), 0);
+        }
+    }
+    for (int i = 0; i < 100; i++) {
+        struct explanation e;
+
+        assert_int_equal(ranker_explain(r, ids[i], NULL, NOW0, &e), 0);
+        samples += (int)e.last_len;
+    }
+    assert_int_equal(samples, REPORTS_IN_ALL);
+    ranker_free(r);
+}
+
+static void test_probes_and_unnamed_traffic_are_not_bounded(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+
+    for (int i = 0; i < 300; i++) {
+        struct observation o = told(field_ok(NOW0, 300 * MSEC), 0);
+
+        assert_true(report(r, NULL, &o, NOW0));
+        probe(r, true, NOW0);
+    }
+    assert_float_equal(route_samples(r, NOW0), 600, 1e-6);
+    /* And an unnamed report of failure needs no witness. */
+    for (int i = 0; i < 8; i++) {
+        struct observation o = tells_failure(0, NOW0 + SEC);
+
+        assert_true(report(r, NULL, &o, NOW0 + SEC));
+    }
+    assert_int_equal(r->health.verdict, VERDICT_DOWN);
+    free(r);
+}
+
+/* The probes find it good; one reporter tells of nothing but failures, as fast as it can. */
+static usec_t slander(struct route *r, struct reporter_rate *rate, unsigned reporter, usec_t now)
+{
+    for (int second = 0; second < 120; second++, now += SEC) {
+        for (int i = 0; i < 200; i++) {
+            struct observation o = tells_failure(reporter, now);
+
+            (void)report(r, rate, &o, now);
+        }
+        if (second % 15 == 14)
+            probe(r, true, now);
+        assert_int_not_equal(r->health.verdict, VERDICT_DOWN);
+    }
+    return now;
+}
+
+static void test_one_reporter_degrades_and_does_not_kill(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    struct reporter_rate rate = {0};
+    usec_t now = slander(r, &rate, 7, warm(r, 40, NOW0));
+
+    assert_true(r->health.verdict == VERDICT_PARTIAL);
+    assert_true(r->reports.unconfirmed > 100 && r->reports.held_by == 7);
+    /* Not half of what is counted can be its failures. */
+    struct decay_pair lately = decay_counts_at(&r->all, DECAY_10M, now);
+
+    assert_true(lately.failed < 0.5 * (lately.ok + lately.failed));
+    /* When it stops, the route is as good as before. */
+    now = warm(r, 20, now);
+    assert_int_equal(r->health.verdict, VERDICT_GOOD);
+    free(r);
+}
+
+static void test_any_second_witness_acts_at_once(void **state)
+{
+    (void)state;
+    enum { BY_PROBE, BY_UNNAMED, BY_ANOTHER, WITNESSES };
+
+    for (int witness = 0; witness < WITNESSES; witness++) {
+        struct route *r = fresh_route();
+        usec_t now = warm(r, 40, NOW0);
+
+        for (int i = 0; i < 10; i++) {
+            struct observation o = tells_failure(7, now);
+
+            (void)report(r, NULL, &o, now);
+        }
+        assert_int_not_equal(r->health.verdict, VERDICT_DOWN);
+        struct observation o = witness == BY_PROBE ? field_fail(now, OUTCOME_TIMEOUT) : tells_failure(witness == BY_ANOTHER ? 8 : 0, now);
+
+        assert_true(report(r, NULL, &o, now));
+        assert_int_equal(r->health.verdict, VERDICT_DOWN);
+        free(r);
+    }
+    /* The other way round too: a probe has failed once, and two honest reports complete it. */
+    struct route *r = fresh_route();
+    usec_t now = warm(r, 40, NOW0);
+
+    probe(r, false, now);
+    for (int i = 0; i < 2; i++) {
+        struct observation o = tells_failure(7, now + SEC);
+
+        assert_true(report(r, NULL, &o, now + SEC));
+    }
+    assert_int_equal(r->health.verdict, VERDICT_DOWN);
+    free(r);
+}
+
+static void test_praise_does_not_hold_a_dead_route_up(void **state)
+{
+    (void)state;
+    for (int fall = 1; fall <= 5; fall++) {
+        const struct health_rules rules = {.fall = fall, .window = fall > 5 ? fall : 5, .rise = 2, .samples = 30, .alike = 0.02};
+        struct route *r = fresh_route();
+        struct reporter_rate rate = {0};
+        usec_t now = warm(r, 40, NOW0);
+
+        for (int second = 0; second < 600; second++, now += SEC) {
+            for (int i = 0; i < 200; i++) {
+                struct observation o = tells_ok(7, now);
+
+                (void)route_report(r, &rules, &rate, &o, CAPACITY_TOLERATED, now);
+            }
+            if (second % 15 == 14) {
+                struct observation o = field_fail(now, OUTCOME_TIMEOUT);
+
+                (void)route_report(r, &rules, NULL, &o, CAPACITY_TOLERATED, now);
+            }
+            if (second >= 15 * fall)
+                assert_int_equal(r->health.verdict, VERDICT_DOWN);
+        }
+        /* Where one failure is enough, the first probe needs no such rule. */
+        if (fall > 1)
+            assert_non_null(strstr(r->health.why, "in a row failed, whatever one reporter tells"));
+        assert_true(r->reports.contradicted > 1000);
+        /* The probes have the word on its return as well. */
+        for (int i = 0; i < 2; i++, now += 15 * SEC) {
+            struct observation o = field_ok(now, 300 * MSEC);
+
+            (void)route_report(r, &rules, NULL, &o, CAPACITY_TOLERATED, now);
+        }
+        assert_int_not_equal(r->health.verdict, VERDICT_DOWN);
+        free(r);
+    }
+}
+
+static void test_two_who_praise_are_believed(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    usec_t now = warm(r, 40, NOW0);
+
+    for (int i = 0; i < 4; i++, now += 15 * SEC)
+        probe(r, false, now);
+    assert_int_equal(r->health.verdict, VERDICT_DOWN);
+    struct observation one = tells_ok(7, now), other = tells_ok(8, now);
+
+    assert_false(report(r, NULL, &one, now));
+    assert_true(report(r, NULL, &other, now));
+    assert_true(report(r, NULL, &one, now));
+    assert_int_not_equal(r->health.verdict, VERDICT_DOWN);
+    free(r);
+}
+
+static void test_slander_does_not_stand_in_the_way_of_return(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    usec_t now = warm(r, 40, NOW0);
+
+    for (int i = 0; i < 3; i++, now += 15 * SEC)
+        probe(r, false, now);
+    assert_int_equal(r->health.verdict, VERDICT_DOWN);
+    for (int i = 0; i < 12; i++, now += 15 * SEC) {
+        probe(r, true, now);
+        for (int k = 0; k < 10; k++) {
+            struct observation o = tells_failure(7, now + k * SEC);
+
+            (void)report(r, NULL, &o, o.at);
+        }
+    }
+    assert_int_not_equal(r->health.verdict, VERDICT_DOWN);
+    assert_int_equal(health_probation_slots(&r->health), TABLE_SLOTS);
+    free(r);
+}
+
+static void test_the_probes_word_grows_old(void **state)
+{
+    (void)state;
+    /* Where nobody probes, the reporter is all there is. */
+    struct route *r = fresh_route();
+
+    for (int i = 0; i < 5; i++) {
+        struct observation o = tells_ok(7, NOW0 + i * SEC);
+
+        assert_true(report(r, NULL, &o, o.at));
+    }
+    for (int i = 0; i < 8; i++) {
+        struct observation o = tells_failure(7, NOW0 + (20 + i) * SEC);
+
+        assert_true(report(r, NULL, &o, o.at));
+    }
+    assert_int_equal(r->health.verdict, VERDICT_DOWN);
+    route_init(r, NOW0);
+    usec_t now = warm(r, 40, NOW0) + REPORTS_PROBES_SPEAK;
+
+    for (int i = 0; i < 8; i++, now += SEC) {
+        struct observation o = tells_failure(7, now);
+
+        assert_true(report(r, NULL, &o, now));
+    }
+    assert_int_equal(r->health.verdict, VERDICT_DOWN);
+    free(r);
+}
+
+static void test_missing_and_unusable_need_a_witness(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    usec_t now = warm(r, 40, NOW0);
+
+    for (int i = 0; i < 5; i++, now += SEC) {
+        struct observation missing = told(field_fail(now, OUTCOME_MODEL_MISSING), 7), key = told(field_fail(now, OUTCOME_AUTH), 7);
+
+        (void)report(r, NULL, &missing, now);
+        assert_false(report(r, NULL, &key, now));
+    }
+    assert_false(health_missing(&r->health));
+    assert_false(r->health.unusable);
+    struct observation missing = field_fail(now, OUTCOME_MODEL_MISSING), key = told(field_fail(now, OUTCOME_AUTH), 8);
+
+    assert_true(report(r, NULL, &missing, now));
+    assert_true(report(r, NULL, &key, now));
+    assert_true(health_missing(&r->health));
+    assert_true(r->health.unusable);
+    free(r);
+}
+
+/* An honest gateway with much traffic through a relay that fails in part: what is learnt is what is so. */
+static void test_an_honest_reporter_is_useful(void **state)
+{
+    (void)state;
+    uint64_t random = field_seed();
+    const double fails[] = {0.02, 0.1, 0.2};
+
+    for (int k = 0; k < 3; k++) {
+        struct route *r = fresh_route();
+        struct reporter_rate rate = {0};
+        usec_t now = NOW0;
+
+        for (int i = 0; i < 36000; i++, now += SEC / 10) {
+            bool ok = field_random(&random) >= fails[k];
+            struct observation o = ok ? tells_ok(1, now) : tells_failure(1, now);
+
+            if (i % 150 == 0)
+                probe(r, field_random(&random) >= fails[k], now);
+            else
+                (void)report(r, &rate, &o, now);
+        }
+        struct decay_pair n = decay_counts_at(&r->all, DECAY_24H, now);
+        double learnt = n.failed / (n.ok + n.failed);
+
+        print_message("fails %.2f: learnt %.3f from %.0f\n", fails[k], learnt, n.ok + n.failed);
+        assert_true(learnt > 0.6 * fails[k] && learnt < 1.4 * fails[k]);
+        free(r);
+    }
+}
+
+static void test_explained(void **state)
+{
+    (void)state;
+    struct ranker *r = field_ranker();
+    int a = field_add(r, "a", "m", 1), b = field_add(r, "b", "m", 3);
+    uint8_t liar = ranker_reporter(r, "liar");
+    usec_t now = NOW0;
+    struct explanation e;
+
+    for (int i = 0; i < 40; i++, now += 15 * SEC) {
+        field_observe(r, a, field_ok(now, 300 * MSEC), now);
+        field_observe(r, b, field_ok(now, 900 * MSEC), now);
+    }
+    for (int i = 0; i < 50; i++)
+        field_observe(r, a, tells_failure(liar, now), now);
+    ranker_refresh(r, now, 0, true);
+    assert_int_equal(ranker_explain(r, a, NULL, now, &e), 0);
+    assert_true(e.row.state == ROUTE_UP || e.row.state == ROUTE_DEGRADED);
+    assert_int_equal(e.reports.over_rate, 45);
+    assert_int_equal(e.reports.unconfirmed, 3);
+    assert_string_equal(e.reports.last_by, "liar");
+    assert_true(e.reports.age == 0);
+    assert_string_equal(e.last_reporter[0], "liar");
+    assert_null(e.last_reporter[2]);
+    assert_int_equal(ranker_explain(r, b, NULL, now, &e), 0);
+    assert_null(e.reports.last_by);
+    assert_true(e.reports.age == -1);
+    /* The probe that sees it too, and it is down at once. */
+    field_observe(r, a, field_fail(now, OUTCOME_TIMEOUT), now);
+    ranker_refresh(r, now, 0, false);
+    assert_int_equal(ranker_state(r, a), ROUTE_DOWN);
+    ranker_free(r);
+}
+
+/* Whatever one liar says, between probes that all succeed (or all fail), the verdict is the probes'. */
+static void test_the_verdict_is_the_probes(void **state)
+{
+    (void)state;
+    uint64_t random = field_seed();
+
+    for (int round = 0; round < 200; round++) {
+        struct route *r = fresh_route();
+        struct reporter_rate rate = {0};
+        bool good = round % 2;
+        usec_t now = warm(r, good ? 10 : 0, NOW0), probed = now;
+        int probes = 0;
+
+        for (int i = 0; i < 3000; i++, now += (usec_t)(field_random(&random) * 4e5)) {
+            struct observation o = field_random(&random) < 0.5 ? tells_ok(3, now) : tells_failure(3, now);
+
+            if (now - probed >= 15 * SEC) {
+                probe(r, good, now);
+                probed = now;
+                probes++;
+            } else if (good || probes > 0) {
+                (void)report(r, &rate, &o, now);
+            }
+            if (good)
+                assert_int_not_equal(r->health.verdict, VERDICT_DOWN);
+            else if (probes >= 3)
+                assert_int_equal(r->health.verdict, VERDICT_DOWN);
+        }
+        free(r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_five_a_second_once_in_the_counts),
+        cmocka_unit_test(test_reporters_do_not_share_their_allowance),
+        cmocka_unit_test(test_two_hundred_a_second_in_all),
+        cmocka_unit_test(test_probes_and_unnamed_traffic_are_not_bounded),
+        cmocka_unit_test(test_one_reporter_degrades_and_does_not_kill),
+        cmocka_unit_test(test_any_second_witness_acts_at_once),
+        cmocka_unit_test(test_praise_does_not_hold_a_dead_route_up),
+        cmocka_unit_test(test_two_who_praise_are_believed),
+        cmocka_unit_test(test_slander_does_not_stand_in_the_way_of_return),
+        cmocka_unit_test(test_the_probes_word_grows_old),
+        cmocka_unit_test(test_missing_and_unusable_need_a_witness),
+        cmocka_unit_test(test_an_honest_reporter_is_useful),
+        cmocka_unit_test(test_explained),
+        cmocka_unit_test(test_the_verdict_is_the_probes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
