@@ -105,7 +105,7 @@ static void failure_window(const struct explaining *e, char *ret, size_t size)
 {
     const struct health *h = &e->route->stats.health;
     struct route_chance chance = route_chance_at(&e->route->stats, e->now);
-    struct decay_pair day = decay_counts_at(&e->route->stats.working, DECAY_24H, e->now);
+    struct decay_pair day = decay_counts_at(&e->route->stats.good, DECAY_24H, e->now);
 
     if (h->verdict == VERDICT_DOWN || chance.belief[BELIEF_DOWN] > 0.5)
         snprintf(ret, size, "last %d", e->ranker->rules.window);

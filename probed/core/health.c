@@ -100,6 +100,7 @@ static void filter(struct health *h, bool failed, usec_t now)
     double next[BELIEFS], sum = 0;
 
     health_beliefs(h, now, next);
+    h->good_before = next[BELIEF_GOOD];
     for (int i = 0; i < BELIEFS; i++) {
         next[i] *= failed ? fails_in[i] : 1 - fails_in[i];
         sum += next[i];

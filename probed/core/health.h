@@ -40,6 +40,7 @@ struct health {
     uint8_t verdict;     /* enum verdict */
     double belief[BELIEFS];
     usec_t belief_at;
+    double good_before; /* P(good) as it was just before the last outcome */
     usec_t ok_at;        /* last success; 0 = none */
     usec_t down_at;      /* since when it is down */
     usec_t limited_at, limited_until;

@@ -230,6 +230,7 @@ static void observe_counts(struct route *r, const struct observation *o, bool wo
     decay_counts_add(&r->all, ok, !ok, now);
     if (!working)
         return;
+    decay_counts_add(&r->good, ok ? r->health.good_before : 0, ok ? 0 : r->health.good_before, now);
     decay_counts_add(&r->working, ok, !ok, now);
     if (o->in_flight > 0)
         load_count(&r->load, o->in_flight, ok, !ok, 0, now);
@@ -310,8 +311,8 @@ static double latest(const struct health *h, double prior)
 struct route_chance route_chance_at(const struct route *r, usec_t now)
 {
     struct route_chance c;
-    struct decay_pair day = decay_counts_at(&r->working, DECAY_24H, now);
-    struct decay_pair hours = decay_counts_at(&r->working, DECAY_2H, now);
+    struct decay_pair day = decay_counts_at(&r->good, DECAY_24H, now);
+    struct decay_pair hours = decay_counts_at(&r->good, DECAY_2H, now);
     struct decay_pair minutes = decay_counts_at(&r->working, DECAY_10M, now);
     double mean = (day.failed + PRIOR_FAILED) / (day.ok + day.failed + PRIOR_FAILED + PRIOR_OK), middle = shrunk(hours, mean), recent = shrunk(minutes, middle);
     double longer = fmax(mean, middle);

@@ -34,6 +34,7 @@ struct route_last {
 struct route {
     struct health health;
     struct decay_counts all;     /* every success and relay fault */
+    struct decay_counts good;    /* those while it was good, as far as that was known: a bad hour says little about the good ones after it */
     struct decay_counts working; /* those outside known down time: what the chance of failure is learnt from */
     struct latency ttft, total;
     struct decay_moment segment[SEGMENTS];
