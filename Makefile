@@ -156,8 +156,8 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call libs,$(below_daemon))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_probed) -lssl -lcrypto
 
-.PHONY: test-programs check check-all check-sanitized fuzz bench demo run packages
-test-programs: all $(UNIT_BIN) $(SIM_BIN) $(FUZZ_BIN)
+.PHONY: test-programs check check-all check-sanitized fuzz bench bench-ranking demo run packages
+test-programs: all $(B)/ranking $(UNIT_BIN) $(SIM_BIN) $(FUZZ_BIN)
 
 # The first two lines of README.md. Each installs what is missing, then builds in a make of its own, which sees what was installed.
 check:
@@ -190,6 +190,11 @@ fuzz:
 
 bench: all $(BENCH_BIN)
 	@tests/bench/bench $(B)
+
+# `probed replay` against the strategies that people use today, on worlds made from seeds. RANKING: other arguments of build/ranking (--help).
+RANKING ?= --seeds 1-10 --hours 2 --jobs 2
+bench-ranking: all $(B)/ranking
+	@$(B)/ranking --program $(B)/probed --config tests/sim/preferences.yaml $(RANKING)
 
 # The real platforms, in the foreground, with keys from the environment. Writes only under build/.
 run: all
@@ -233,6 +238,7 @@ help:
 	@echo 'make run         probe the real platforms in the foreground, keys from the environment'
 	@echo 'make check-all   check with both compilers, sanitizers and valgrind'
 	@echo 'make bench       measure, against baselines in the same run'
+	@echo 'make bench-ranking   what the ranking is worth: against published strategies, on worlds made from seeds (RANKING=--seeds 1-3)'
 	@echo 'make fuzz        libFuzzer on every parser, FUZZ_SECONDS each'
 	@echo 'make install     PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR='
 	@echo 'make uninstall | packages | clean'

@@ -477,6 +477,12 @@ struct daemon *daemon_free(struct daemon *d)
     return NULL;
 }
 
+void daemon_set_recorder(struct daemon *d, daemon_record_fn fn, void *arg)
+{
+    d->record = fn;
+    d->record_arg = arg;
+}
+
 const struct table *daemon_table(const struct daemon *d) { return d->table; }
 
 struct ranker *daemon_ranker(struct daemon *d) { return d->world->ranker; }

@@ -30,6 +30,12 @@ void daemon_start(struct daemon *d);
 /* 0, or -EINVAL: the new configuration is not acceptable, messages (may be NULL) says why, the old one stays in force. */
 int daemon_reload(struct daemon *d, struct buf *messages);
 
+/* Whoever keeps a history: told of each thing that the ranker is told by the prober, as it is told, at the daemon's steady time. What operators and
+ * configuration say is theirs to keep. One at a time; NULL ends it. */
+struct record;
+typedef void (*daemon_record_fn)(void *arg, const struct record *record);
+void daemon_set_recorder(struct daemon *d, daemon_record_fn fn, void *arg);
+
 /* For simulations and tests. */
 const struct table *daemon_table(const struct daemon *d);
 struct ranker *daemon_ranker(struct daemon *d);

@@ -45,6 +45,8 @@ struct daemon {
     char *config_error;           /* why the last reload was refused, or NULL */
     bool local, budget_low, debug;
     uint64_t seed;
+    daemon_record_fn record; /* keeps a history; NULL */
+    void *record_arg;
 };
 
 static inline usec_t daemon_wall_offset(const struct daemon *d) { return loop_wall(d->loop) - loop_now(d->loop); }

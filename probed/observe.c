@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "probed/alert/journal.h"
+#include "probed/core/record.h"
 #include "probed/daemon_parts.h"
 #include "shared/text.h"
 
@@ -22,12 +23,30 @@ static void log_probe(const struct daemon *d, size_t platform, size_t route, con
               buf_str(&detail));
 }
 
+/* To whoever keeps a history. route: SIZE_MAX = the platform. */
+static void keep(const struct daemon *d, enum record_kind kind, size_t platform, size_t route, const struct observation *o, bool ok)
+{
+    if (!d->record)
+        return;
+    const struct config *config = d->world->config;
+    struct record record = {.t = loop_now(d->loop), .kind = kind, .ok = ok};
+    if (platform != SIZE_MAX)
+        text_copy(record.platform, sizeof record.platform, config->platforms[platform].name, strlen(config->platforms[platform].name));
+    if (route != SIZE_MAX)
+        text_copy(record.model, sizeof record.model, config->platforms[platform].routes[route].model,
+                  strlen(config->platforms[platform].routes[route].model));
+    if (o)
+        record.o = *o;
+    d->record(d->record_arg, &record);
+}
+
 static void on_observed(void *arg, size_t platform, size_t route, const struct observation *o)
 {
     struct daemon *d = arg;
     log_probe(d, platform, route, o);
     if (o->outcome.kind == OUTCOME_CANCELED)
         return;
+    keep(d, RECORD_CHAT, platform, route, o, false);
     if (ranker_observe(d->world->ranker, d->world->route_id[platform][route], o, loop_now(d->loop)) == 0)
         daemon_touch(d);
 }
@@ -38,6 +57,7 @@ static void on_observed_platform(void *arg, size_t platform, const struct observ
     log_probe(d, platform, SIZE_MAX, o);
     if (o->outcome.kind == OUTCOME_CANCELED)
         return;
+    keep(d, o->probe == PROBE_MODELS ? RECORD_MODELS : RECORD_REACH, platform, SIZE_MAX, o, false);
     if (ranker_observe_platform(d->world->ranker, d->world->platform_id[platform], o, loop_now(d->loop)) == 0)
         daemon_touch(d);
 }
@@ -45,6 +65,8 @@ static void on_observed_platform(void *arg, size_t platform, const struct observ
 static void on_listed(void *arg, size_t platform, size_t route, enum listing listing)
 {
     struct daemon *d = arg;
+    if (listing != LISTING_UNKNOWN)
+        keep(d, RECORD_LISTING, platform, route, NULL, listing == LISTING_PRESENT);
     ranker_set_listing(d->world->ranker, d->world->route_id[platform][route], listing, loop_now(d->loop));
     daemon_touch(d);
 }
@@ -98,6 +120,7 @@ static void on_local(void *arg, bool on)
     if (d->local == on)
         return;
     d->local = on;
+    keep(d, RECORD_SELF_CHECK, SIZE_MAX, SIZE_MAX, NULL, !on);
     ranker_set_local(d->world->ranker, on, loop_now(d->loop));
     daemon_touch(d);
     struct log_field fields[] = {{"PROBED_TO", on ? "local" : "none"}, {"PROBED_REASON", "self_check anchors"}};

@@ -87,6 +87,7 @@ static int want_route(struct replay *r, const char *platform_name, const char *m
         return platform;
     struct ranker_route_setup setup = {
         .platform = platform, .model = model, .dialect = "openai", .endpoint = "", .price = {.source = "history"}};
+    ranker_advance(r->ranker, r->now);
     route = ranker_add_route(r->ranker, &setup);
     const struct api_override *word = overrides_find(&r->overrides, platform_name, model);
     if (word)
@@ -281,6 +282,7 @@ static void begin(struct replay *r, usec_t t)
     r->begun = true;
     r->shift = t < SHIFT ? SHIFT : 0;
     r->first = t + r->shift;
+    ranker_refresh(r->ranker, r->first, 0, false); /* who appears first is no older than those after it */
     if (r->options->speed > 0) {
         r->clock = loop_new();
         r->began = loop_now_fresh(r->clock);

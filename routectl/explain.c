@@ -257,6 +257,13 @@ static void write_windows(struct explained *e)
         writer_note(e->w, STYLE_DIM, "A failure here wastes %.1f s before it is known to be one.", waste);
 }
 
+static struct cell slower_cell(double slower)
+{
+    struct cell cell = {.kind = CELL_NUMBER, .number = slower};
+
+    return isfinite(slower) ? cell_shown(cell, "%.2f", 1 + slower) : cell_unknown();
+}
+
 /* Only where it was seen under more than one request. */
 static void write_load(struct explained *e)
 {
@@ -266,7 +273,7 @@ static void write_load(struct explained *e)
         {.key = "failed", .title = "FAILED", .right = true},
         {.key = "limited", .title = "429", .right = true},
         {.key = "fails", .title = "ADDS FAILURES", .right = true},
-        {.key = "slower", .title = "ADDS TO TTFT", .right = true},
+        {.key = "slower", .title = "TTFT TIMES", .right = true},
         {.key = "refused", .title = "REFUSED", .right = true},
     };
     const cJSON *item, *load = json_at(e->json, "load");
@@ -279,7 +286,7 @@ static void write_load(struct explained *e)
     cJSON_ArrayForEach(item, load)
         writer_row(e->w, (struct cell[]){cell_string(json_string(item, "in_flight")), count_cell(field_number(item, "ok")),
                                          count_cell(field_number(item, "failed")), count_cell(field_number(item, "limited")),
-                                         figure_ratio(field_number(item, "fails")), figure_ratio(field_number(item, "slower")),
+                                         figure_ratio(field_number(item, "fails")), slower_cell(field_number(item, "slower")),
                                          figure_ratio(field_number(item, "refused"))});
     writer_table_end(e->w);
     double concurrency = field_number(e->json, "concurrency");

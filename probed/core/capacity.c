@@ -17,12 +17,12 @@
 #define CUT 0.05           /* ln of the cap, a refused try */
 #define BURIED 0.9         /* of what is accepted */
 #define PRESSED 0.5        /* of the cap: a load that tests it */
-#define HEADROOM 0.75      /* part of the cap that is given away as shares: the rest is for retries and bursts */
 #define KNOWN 0.9          /* of what it was when the last cut began */
 #define GROW_FASTER 4.0
 #define GROW_DOUBLES 100.0 /* accepted tries with no refused one between */
 #define GROW_MOST 4.0
-#define GROW_SECOND 0.002   /* ln of the cap, where tries are rare */
+#define GROW_SECOND 0.002   /* ln of the cap, where tries are rare and none was refused for RESTS */
+#define RESTS (60 * USEC_PER_SEC)
 #define FEW 2.5            /* refused tries within a minute that may be chance */
 #define CUTS_APART (30 * USEC_PER_SEC) /* a refusal after so long a rest begins a new cut */
 #define LEAST 0.02 /* requests a second */
@@ -99,7 +99,7 @@ static void grow(struct capacity *c, double accepted, double tolerated, usec_t n
         return;
     if (c->limit < KNOWN * c->most || accepted > c->limit)
         faster = fmax(faster, GROW_FASTER);
-    c->limit *= exp(fmin(CUT, fmax(CUT * tolerated, GROW_SECOND * seconds) * faster));
+    c->limit *= exp(fmin(CUT, fmax(CUT * tolerated, now - c->held_at > RESTS ? GROW_SECOND * seconds : 0) * faster));
 }
 
 static void observe_traffic(struct capacity *c, bool refused, bool accepted, double tolerated, usec_t now)
@@ -143,13 +143,13 @@ void capacity_observe(struct capacity *c, const struct observation *o, double to
 
 double capacity_slots(const struct capacity *c, const struct rate *demand, usec_t now)
 {
-    double slots = idle_slots(c, now), asked = rate_at(demand, now);
+    double slots = idle_slots(c, now), asked = rate_at(demand, demand->at); /* as it last was: silence is no small demand */
 
     if (c->limit > 0 && asked > 0) {
         usec_t idle = now - c->reported_at - IDLE_AFTER;
         double more = idle > 0 ? IDLE_PER_MINUTE * (double)idle / (double)USEC_PER_MINUTE : 0;
 
-        slots = fmin(slots, HEADROOM * c->limit / asked * TABLE_SLOTS + more);
+        slots = fmin(slots, CAPACITY_HEADROOM * c->limit / asked * TABLE_SLOTS + more);
     }
     return fmin(fmax(slots, 1), TABLE_SLOTS);
 }

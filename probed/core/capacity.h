@@ -33,6 +33,7 @@ void capacity_init(struct capacity *c, usec_t now);
 #define CAPACITY_TOLERATED 0.015
 void capacity_observe(struct capacity *c, const struct observation *o, double tolerated, usec_t now);
 /* The most slots that it should have, 1..256. demand: all that is asked of the model. */
+#define CAPACITY_HEADROOM 0.75 /* part of a cap that is given away as shares: the rest is for retries and bursts */
 double capacity_slots(const struct capacity *c, const struct rate *demand, usec_t now);
 
 #endif

@@ -78,7 +78,8 @@ void health_beliefs(const struct health *h, usec_t now, double ret[BELIEFS])
 {
     static const double sum = GOOD_TO_PARTIAL + PARTIAL_TO_GOOD + PARTIAL_TO_DOWN + DOWN_TO_PARTIAL;
     static const double product = GOOD_TO_PARTIAL * (PARTIAL_TO_DOWN + DOWN_TO_PARTIAL) + PARTIAL_TO_GOOD * DOWN_TO_PARTIAL;
-    double hours = now > h->belief_at ? (double)(now - h->belief_at) / (double)USEC_PER_HOUR : 0;
+    /* Before anything was told there is no time to pass. */
+    double hours = h->belief_at > 0 && now > h->belief_at ? (double)(now - h->belief_at) / (double)USEC_PER_HOUR : 0;
     /* exp(Q t) of the 3-state chain by its eigenvalues 0, -a, -b: the belief itself, its first and its second derivative are all it takes. */
     double root = sqrt(sum * sum / 4 - product), a = sum / 2 - root, b = sum / 2 + root, slow = exp(-a * hours), fast = exp(-b * hours);
     double first[BELIEFS], second[BELIEFS], total = 0;

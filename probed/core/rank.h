@@ -13,10 +13,10 @@
 #include "shared/units.h"
 
 #define RANK_EVIDENCE 10.0
-#define RANK_HANDICAP 1.05
+#define RANK_HANDICAP 1.02
 /* Observations nearer than this count for less than one: a burst of traffic is no more evidence than a probe. Where probes themselves come faster, half of
  * their interval. */
-#define RANK_EVIDENCE_APART (10 * USEC_PER_SEC)
+#define RANK_EVIDENCE_APART (4 * USEC_PER_SEC)
 
 /* From best to worst. */
 enum rank_class { RANK_USABLE, RANK_FLAPPING, RANK_REFUSED, RANK_DOWN, RANK_EXCLUDED };

@@ -1,4 +1,4 @@
-/* The ranker: its memory, and what is told to it.
+/* The ranker: its memory, and what is observed. (What is told otherwise: ranker_set.c.)
  *
  * Platforms, routes and models are added once and never removed (a reload makes a new ranker and adopts). Everything that is told marks the
  * models it touches dirty; nothing is ranked before ranker_refresh. The clock is the caller's and only moves forward.
@@ -14,22 +14,6 @@
 #include "probed/core/schedule.h"
 #include "shared/alloc.h"
 #include "shared/text.h"
-
-static const char *const override_actions[] = {"none", "drain", "pin", "enable"};
-
-const char *override_action_name(enum override_action action)
-{
-    return (size_t)action < ARRAY_LEN(override_actions) ? override_actions[action] : "?";
-}
-
-int override_action_from_name(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(override_actions); i++) {
-        if (strcmp(override_actions[i], name) == 0)
-            return (int)i;
-    }
-    return -1;
-}
 
 struct ranker *ranker_new(const struct ranker_setup *setup)
 {
@@ -125,8 +109,7 @@ void ranker_urge(struct ranker *r, const struct ranked_route *route)
     ranker_set_due(r, m, r->now);
 }
 
-/* The clock moves, and what was due on the platform's models before is worked off: something about all of it changes now. */
-static void bring_platform(struct ranker *r, int platform, usec_t now)
+void ranker_bring_platform(struct ranker *r, int platform, usec_t now)
 {
     now = ranker_clock(r, now);
     for (size_t i = 0; i < r->routes_len; i++) {
@@ -135,12 +118,12 @@ static void bring_platform(struct ranker *r, int platform, usec_t now)
     }
 }
 
-static void bring_route(struct ranker *r, const struct ranked_route *route, usec_t now)
+void ranker_bring_route(struct ranker *r, const struct ranked_route *route, usec_t now)
 {
     ranker_bring(r, route->model, ranker_clock(r, now));
 }
 
-static void urge_platform(struct ranker *r, int platform)
+void ranker_urge_platform(struct ranker *r, int platform)
 {
     for (size_t i = 0; i < r->routes_len; i++) {
         if (r->routes[i]->platform == platform)
@@ -262,6 +245,8 @@ static void grow_model(struct ranker *r, struct ranked_model *m)
     }
     free(m->related);
     m->related = m->size <= RELATED_MOST ? alloc_zero(m->size * m->size, sizeof(float)) : NULL;
+    for (size_t i = 0; i < m->len; i++)
+        ranker_relate(r, r->routes[m->routes[i]]);
     grow_rooms(r, m->size);
 }
 
@@ -401,7 +386,7 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
     struct ranked_route *route = r->routes[id];
     const char *why;
 
-    bring_route(r, route, now);
+    ranker_bring_route(r, route, now);
     if (o->outcome.fault == FAULT_LOCAL || (r->local && o->outcome.fault == FAULT_RELAY))
         return 0;
     /* Only a chat says how a route works; a lesser check of it can speak against it alone. */
@@ -425,7 +410,11 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
             route->listing = LISTING_UNKNOWN;
             route->unlisted = true;
         }
-        r->platforms[route->platform].key_refused = false;
+        if (r->platforms[route->platform].key_refused) {
+            ranker_bring_platform(r, route->platform, now);
+            r->platforms[route->platform].key_refused = false;
+            ranker_urge_platform(r, route->platform);
+        }
     }
     route->restored = false;
     r->models[route->model].fresh[route->place] = true;
@@ -447,7 +436,7 @@ int ranker_observe_platform(struct ranker *r, int id, const struct observation *
 {
     if (id < 0 || (size_t)id >= r->platforms_len || now < r->now || (o->probe != PROBE_REACH && o->probe != PROBE_MODELS))
         return -EINVAL;
-    bring_platform(r, id, now);
+    ranker_bring_platform(r, id, now);
     struct ranked_platform *platform = &r->platforms[id];
     struct platform_check *check = &platform->check[o->probe];
 
@@ -461,11 +450,11 @@ int ranker_observe_platform(struct ranker *r, int id, const struct observation *
         text_copy(check->why, sizeof(check->why), text, strlen(text));
         free(text);
         if (check->run == (unsigned)r->rules.fall)
-            urge_platform(r, id);
+            ranker_urge_platform(r, id);
         return 0;
     }
     if (check->run >= (unsigned)r->rules.fall)
-        urge_platform(r, id);
+        ranker_urge_platform(r, id);
     check->run = 0;
     bool refused = o->outcome.fault == FAULT_OURS && (o->outcome.kind == OUTCOME_AUTH || o->outcome.kind == OUTCOME_NO_CREDIT);
 
@@ -473,149 +462,9 @@ int ranker_observe_platform(struct ranker *r, int id, const struct observation *
     if (refused != platform->key_refused && (refused || (o->probe == PROBE_MODELS && outcome_ok(o->outcome)))) {
         platform->key_refused = refused;
         text_copy(platform->why, sizeof(platform->why), outcome_text(o->outcome.kind), strlen(outcome_text(o->outcome.kind)));
-        urge_platform(r, id);
+        ranker_urge_platform(r, id);
     }
     return 0;
-}
-
-void ranker_set_listing(struct ranker *r, int id, enum listing listing, usec_t now)
-{
-    struct ranked_route *route = r->routes[id];
-
-    ranker_clock(r, now);
-    if (listing == LISTING_PRESENT)
-        route->unlisted = false;
-    /* A list that was wrong about the route before is not believed while the route answers. */
-    if (route->listing == listing || (listing == LISTING_ABSENT && route->unlisted && route->stats.health.ok_run > 0))
-        return;
-    bring_route(r, route, now);
-    route->listing = listing;
-    ranker_urge(r, route);
-}
-
-void ranker_set_price(struct ranker *r, int id, const struct price *price, usec_t now)
-{
-    struct ranked_route *route = r->routes[id];
-    const struct price *old = &route->price;
-    bool same = old->known == price->known && old->input == price->input && old->output == price->output && old->call == price->call;
-
-    bring_route(r, route, now);
-    route->price = *price;
-    if (same)
-        return;
-    ranker_mark(r, route);
-    r->models[route->model].content = true;
-}
-
-static void change_facts(struct ranker *r, struct ranked_route *route, const struct table_facts *from)
-{
-    struct table_facts *facts = table_facts_new(from);
-
-    table_facts_unref(route->facts);
-    route->facts = facts;
-    r->models[route->model].content = true;
-    ranker_mark(r, route);
-}
-
-static bool differ(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) != 0 : a != b;
-}
-
-void ranker_set_endpoint(struct ranker *r, int platform, const char *dialect, const char *url, usec_t now)
-{
-    ranker_clock(r, now);
-    for (size_t i = 0; i < r->routes_len; i++) {
-        struct ranked_route *route = r->routes[i];
-
-        if (route->platform != platform || differ(route->facts->dialect, dialect) || !differ(route->facts->endpoint, url))
-            continue;
-        struct table_facts facts = *route->facts;
-
-        bring_route(r, route, now);
-        facts.endpoint = (char *)(uintptr_t)url;
-        change_facts(r, route, &facts);
-    }
-}
-
-void ranker_set_interval(struct ranker *r, int id, usec_t interval, usec_t now)
-{
-    struct ranked_route *route = r->routes[id];
-
-    bring_route(r, route, now);
-    if (route->interval == interval)
-        return;
-    route->interval = interval;
-    r->models[route->model].content = true;
-    ranker_mark(r, route);
-}
-
-void ranker_set_level(struct ranker *r, int id, const char *level, usec_t interval, usec_t now)
-{
-    struct ranked_route *route = r->routes[id];
-
-    ranker_set_interval(r, id, interval, now);
-    if (!differ(route->facts->level, level))
-        return;
-    struct table_facts facts = *route->facts;
-
-    facts.level = (char *)(uintptr_t)level;
-    change_facts(r, route, &facts);
-}
-
-void ranker_set_usable(struct ranker *r, int id, bool usable, const char *why, usec_t now)
-{
-    struct ranked_platform *platform = &r->platforms[id];
-
-    if (!usable && why)
-        text_copy(platform->why, sizeof(platform->why), why, strlen(why));
-    if (platform->usable == usable)
-        return;
-    bring_platform(r, id, now);
-    platform->usable = usable;
-    urge_platform(r, id);
-}
-
-void ranker_set_maintenance(struct ranker *r, int platform, bool on, usec_t now)
-{
-    if (r->platforms[platform].maintenance == on)
-        return;
-    bring_platform(r, platform, now);
-    r->platforms[platform].maintenance = on;
-    urge_platform(r, platform);
-}
-
-void ranker_set_local(struct ranker *r, bool on, usec_t now)
-{
-    ranker_clock(r, now);
-    if (r->local == on)
-        return;
-    r->local = on;
-    r->changed = r->hard = true;
-    r->revision++;
-}
-
-void ranker_set_restored(struct ranker *r, bool on)
-{
-    r->restored = on;
-    r->changed = true;
-    for (size_t i = 0; i < r->routes_len; i++) {
-        if (r->routes[i]->restored == on)
-            continue;
-        r->routes[i]->restored = on;
-        ranker_mark(r, r->routes[i]);
-    }
-}
-
-void ranker_set_override(struct ranker *r, int id, enum override_action action, usec_t now)
-{
-    struct ranked_route *route = r->routes[id];
-
-    if (route->override == action)
-        return;
-    bring_route(r, route, now);
-    route->override = action;
-    ranker_urge(r, route);
 }
 
 void ranker_set_events(struct ranker *r, ranker_event_fn fn, void *arg)

@@ -109,12 +109,14 @@ struct ranker_event {
 typedef void (*ranker_event_fn)(void *arg, const struct ranker_event *event);
 void ranker_set_events(struct ranker *r, ranker_event_fn fn, void *arg);
 
+/* The clock moves, and what was due before is worked off: to be called before routes are added at `now`. */
+void ranker_advance(struct ranker *r, usec_t now);
 /* Works off what is due, at most max_models models (0 = all). `everything`: all models are due now (after a reload). True if more is left.
  * Events are told from in here and from ranker_observe. */
 bool ranker_refresh(struct ranker *r, usec_t now, size_t max_models, bool everything);
 /* When ranker_refresh next has something to do; USEC_INFINITY = not before something is told. */
 usec_t ranker_due(const struct ranker *r);
-/* Grows by one with each ranking whose content changed: the same in every replay. */
+/* Grows by one each time that a model is ranked and a rank, share, state, reason, flag or loss changed: the same in every replay. */
 uint64_t ranker_revision(const struct ranker *r);
 /* Did any ranking change since the last ranker_table? `hard`: something that must be published at once (a state or first place). */
 bool ranker_changed(const struct ranker *r, bool *ret_hard);

@@ -68,8 +68,20 @@ static void adopt_standing(const struct ranker *r, const struct ranker *old, con
     s->changed = true;
 }
 
+static void adopt_model(struct ranked_model *to, const struct ranked_model *from)
+{
+    to->demand = from->demand;
+    to->tolerated = from->tolerated;
+    to->tolerated_at = from->tolerated_at;
+    to->observed_at = from->observed_at;
+    to->round = from->round;
+}
+
 void ranker_adopt(struct ranker *r, struct ranker *old)
 {
+    /* What was due in the old one is made by the old one's rules. */
+    for (size_t i = 0; i < old->models_len; i++)
+        ranker_bring(old, (int)i, old->now + 1);
     ranker_clock(r, old->now);
     r->local = old->local;
     r->restored = old->restored;
@@ -77,6 +89,7 @@ void ranker_adopt(struct ranker *r, struct ranker *old)
     adopt_platforms(r, old);
     for (size_t i = 0; i < old->reporters_len; i++)
         ranker_reporter(r, old->reporters[i]); /* the same numbers */
+    memcpy(r->rates, old->rates, sizeof(r->rates));
     r->revision = old->revision + 1;
     for (size_t i = 0; i < r->routes_len; i++) {
         struct ranked_route *to = r->routes[i];
@@ -92,7 +105,7 @@ void ranker_adopt(struct ranker *r, struct ranker *old)
         int model = ranker_find_model(old, r->models[i].name);
 
         if (model >= 0)
-            r->models[i].demand = old->models[model].demand, r->models[i].tolerated = old->models[model].tolerated;
+            adopt_model(&r->models[i], &old->models[model]);
         for (size_t p = 0; model >= 0 && p < r->policies_len; p++) {
             int policy = ranker_find_policy(old, r->policies[p].name);
 

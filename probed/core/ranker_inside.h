@@ -89,6 +89,8 @@ struct ranked_model {
     bool *stale, *fresh; /* input to be made anew; observed since the last ranking */
     struct standing *standings; /* one a policy */
     bool everything, content, ranked;
+    bool moved;         /* the ranking that is being made differs from the last */
+    bool repriced;      /* a price changed: that is known, and needs no evidence */
     usec_t due;         /* when it is ranked next: the next tick after a change, a hard change's own time, or the round */
     usec_t round;       /* when time alone is reason enough */
     struct rate demand; /* reported traffic, tries of all its routes */
@@ -138,6 +140,10 @@ struct ranker {
 usec_t ranker_clock(struct ranker *r, usec_t now); /* moves the clock forward, never back */
 void ranker_mark(struct ranker *r, const struct ranked_route *route); /* something about it changed: rank its model at the next tick */
 void ranker_urge(struct ranker *r, const struct ranked_route *route); /* something hard did: rank it as of now */
+/* The clock moves, and what was due before is worked off: something about the route, or about all of the platform, changes now. */
+void ranker_bring_route(struct ranker *r, const struct ranked_route *route, usec_t now);
+void ranker_bring_platform(struct ranker *r, int platform, usec_t now);
+void ranker_urge_platform(struct ranker *r, int platform);
 /* Works off what of the model was due before `now`. To be called before anything of it changes at `now`. */
 void ranker_bring(struct ranker *r, int model, usec_t now);
 void ranker_relate(struct ranker *r, const struct ranked_route *route); /* its failures are others' too: look again */

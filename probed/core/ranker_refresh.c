@@ -21,7 +21,7 @@
 #define LEADER_TAKES 0.9
 /* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
  * every client. */
-#define SHARE_FAILURE 0.1
+#define SHARE_FAILURE 0.01
 
 double ranker_together(const void *arg, size_t i, size_t j)
 {
@@ -97,7 +97,7 @@ static void set_tolerated(const struct ranker *r, struct ranked_model *m, usec_t
 
     for (size_t i = 0; i < m->len; i++)
         caps += r->prepared_room[i].rank_class <= RANK_FLAPPING ? r->prepared_room[i].cap : 0;
-    m->tolerated *= exp(seconds * (caps < TABLE_SLOTS ? TOLERATE_MORE : -TOLERATE_LESS));
+    m->tolerated *= exp(seconds * (caps < CAPACITY_HEADROOM * TABLE_SLOTS ? TOLERATE_MORE : -TOLERATE_LESS));
     m->tolerated = fmin(fmax(m->tolerated, CAPACITY_TOLERATED), TOLERATED_MOST);
     m->tolerated_at = now;
 }
@@ -121,7 +121,7 @@ static void update_routes(struct ranker *r, struct ranked_model *m, usec_t now)
 
         route->state = state;
         route->state_since = now;
-        r->hard = r->changed = true;
+        r->hard = r->changed = m->moved = m->content = true;
         tell(r, &(struct ranker_event){
                     .type = RANKER_STATE,
                     .platform = route->facts->platform,
@@ -243,11 +243,37 @@ static void sort_by_share(const struct ranker *r, const struct ranked_model *m, 
     }
 }
 
+/* The fallback of the leader should not fall with it, where that costs little. */
+static void bring_other_group(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs)
+{
+    size_t best = 1;
+    int64_t least = INT64_MAX;
+
+    if (m->len < 3 || second_extra(pairs, s->order[0], s->order[1]) == 0)
+        return;
+    for (size_t k = 1; k < m->len && r->share_room[k] > 0; k++) {
+        int64_t loss = r->rank_room[s->order[k]].loss + second_extra(pairs, s->order[0], s->order[k]);
+
+        if (loss >= least)
+            continue;
+        least = loss;
+        best = k;
+    }
+    uint32_t index = s->order[best];
+    uint16_t slots = r->share_room[best];
+
+    memmove(&s->order[2], &s->order[1], (best - 1) * sizeof(s->order[0]));
+    memmove(&r->share_room[2], &r->share_room[1], (best - 1) * sizeof(r->share_room[0]));
+    s->order[1] = index;
+    r->share_room[1] = slots;
+}
+
 /* Ranks: the leader, those with slots by their share, then those without in the order of their losses. */
-static void settle_order(struct ranker *r, const struct ranked_model *m, struct standing *s, int first)
+static void settle_order(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs, int first)
 {
     s->leader = choose_leader(r, m, s, first);
     sort_by_share(r, m, s);
+    bring_other_group(r, m, s, pairs);
     for (size_t k = 0; k < m->len; k++) {
         struct place *place = &s->places[s->order[k]];
 
@@ -334,6 +360,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     struct loss_field field = ranker_losses(r, model, policy, m->inputs);
     int old = s->first;
     bool unpublished = s->changed;
+    int64_t least = INT64_MAX;
     /* Who was first by the operator's word alone has no place to defend when that ends. */
     int incumbent = old >= 0 && s->pinned && r->routes[m->routes[old]]->override != OVERRIDE_PIN ? -1 : old;
     /* Nobody defends a place that nothing is known of. */
@@ -352,30 +379,33 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
             .interval = route->interval,
         };
         r->evidence_room[i] = s->places[i].evidence;
+        least = r->rank_room[i].rank_class == RANK_USABLE && r->rank_room[i].loss < least ? r->rank_room[i].loss : least;
     }
+    if (m->repriced && incumbent >= 0 && r->rank_room[incumbent].loss - least > 2 * ranker_softness(r))
+        incumbent = -1;
     struct rank_result result =
         rank_order(r->rank_room, m->len, incumbent, r->evidence_room, ranker_softness(r), second_extra, &pairs, now, s->order);
 
     for (size_t i = 0; i < m->len; i++)
         s->places[i].evidence = r->evidence_room[i];
-    s->changed = m->content;
+    s->changed = false;
     s->first = result.first;
     s->challenger = result.challenger;
     s->pinned = result.first >= 0 && r->rank_room[result.first].pinned;
     share(r, m, s, &result, result.first != old, now);
-    settle_order(r, m, s, result.first);
+    settle_order(r, m, s, &pairs, result.first);
     describe(r, m, s, &result, &field);
     if (result.first != old) {
         s->changed = r->hard = true;
         tell_first(r, m, policy, &result, old, incumbent);
     }
     if (s->changed) {
-        r->changed = true;
-        r->revision++;
+        m->moved = true;
         for (size_t i = 0; i < m->len; i++)
             s->places[i].loss = r->rank_room[i].loss;
     }
-    s->changed = s->changed || unpublished;
+    r->changed = r->changed || s->changed || m->content;
+    s->changed = s->changed || m->content || unpublished;
 }
 
 /* Time alone moves decayed statistics: a model is ranked again every RANKER_ROUND, at a phase of its own, and more rarely the longer nothing
@@ -408,9 +438,11 @@ void ranker_rank_model(struct ranker *r, size_t model, usec_t at)
     set_tolerated(r, m, at);
     for (size_t p = 0; p < r->policies_len; p++)
         rank_policy(r, model, p, at);
+    r->revision += m->moved ? 1 : 0;
+    m->moved = false;
     memset(m->fresh, 0, m->len * sizeof(m->fresh[0]));
     m->ranked = true;
-    m->everything = m->content = false;
+    m->everything = m->content = m->repriced = false;
     m->due = m->round;
 }
 
@@ -418,6 +450,13 @@ void ranker_bring(struct ranker *r, int model, usec_t now)
 {
     while (r->models[model].due < now)
         ranker_rank_model(r, (size_t)model, r->models[model].due);
+}
+
+void ranker_advance(struct ranker *r, usec_t now)
+{
+    now = ranker_clock(r, now);
+    for (size_t i = 0; i < r->models_len; i++)
+        ranker_bring(r, (int)i, now);
 }
 
 bool ranker_refresh(struct ranker *r, usec_t now, size_t max_models, bool everything)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define KEEP_WITHIN 4.0 /* a share is left as it is when the wish is nearer than this */
+#define GIVE_UP 10.0    /* times `alike`: beyond this the first has to give its share away at once, though it stays first until evidence is enough */
 #define OVER_EVEN 8.0   /* beyond all caps: partly by caps, partly evenly, since a small cap may be an old one */
 #define OPEN_AT 2.0     /* a route without slots is not opened for less */
 
@@ -19,6 +20,7 @@ struct member { /* of those that take */
     size_t index;   /* in the caller's array */
     double weight, wish;
     int cap, last, aim, now;
+    bool far; /* its loss is far above the best */
 };
 
 static void set_weights(const struct slots_route *in, struct member *m, size_t len, double alike)
@@ -31,8 +33,10 @@ static void set_weights(const struct slots_route *in, struct member *m, size_t l
         double off = (in[m[i].index].loss - base) / alike;
 
         m[i].weight = off < 1 ? (1 - off) * (1 - off) : 0;
+        m[i].far = off >= GIVE_UP;
     }
-    m[0].weight = 1;
+    if (in[m[0].index].loss - base < GIVE_UP * alike)
+        m[0].weight = 1;
     if (!in[m[0].index].pinned)
         return;
     for (size_t i = 1; i < len; i++)
@@ -154,6 +158,9 @@ static int approach(struct member *m, size_t len, int free_slots, int move, bool
 
     for (size_t i = 0; i < len; i++) {
         int most = full ? TABLE_SLOTS : m[i].cap;
+
+        if (m[i].far && m[i].aim < most)
+            most = m[i].aim;
 
         m[i].now = m[i].last < most ? m[i].last : most;
         free_slots += m[i].last - m[i].now;

@@ -6,7 +6,7 @@
 #include "probed/core/ranker_inside.h"
 
 #define FAILS_WHEN_LOWERED 0.98
-#define LATENCY_DOUBT 0.5 /* ln: what is allowed for a statistic from one sample; shrinks with the root of their number */
+#define LATENCY_DOUBT 0.3 /* ln: what is allowed for a statistic from one sample; shrinks with the root of their number */
 #define WASTE_BEFORE 2.0 /* failures that the long memory is worth beside those of the last minutes */
 #define DOUBT_SAMPLES 3.0 /* soft terms start at their worst with this weight */
 

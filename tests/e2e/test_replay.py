@@ -377,6 +377,15 @@ def test_names_do_not_matter():
         assert a == b
 
 
+def test_order_of_appearance_does_not_matter():
+    lines = world(13)
+    head, rest = [x for x in lines if x["t"] == T0], [x for x in lines if x["t"] != T0]
+    assert len(head) == 10
+    want = run(lines).stdout
+    for seed in range(3):
+        assert run(random.Random(seed).sample(head, len(head)) + rest).stdout == want
+
+
 def test_currency_does_not_matter(tmp_path):
     text = open(PREFERENCES, encoding="utf-8").read()
     cny = write(tmp_path, "cny.yaml", text + "\ncurrency: CNY\nrates: {USD: 7.2 CNY}\n")

@@ -341,7 +341,7 @@ static inline void story_adopt(struct player *p, usec_t now)
     struct ranker *old = p->r;
     int order[STORY_ROUTES];
 
-    ranker_refresh(old, now, 0, false); /* as whoever reloads does */
+    ranker_advance(old, now); /* as whoever reloads does */
     p->r = story_ranker(p);
     for (int i = 0; i < STORY_ROUTES; i++)
         order[i] = i;
@@ -387,6 +387,7 @@ static inline void story_tell(struct player *p, const struct event *e)
     o.at = e->t;
     switch (e->kind) {
     case EVENT_JOIN:
+        ranker_advance(p->r, e->t);
         p->ids[e->route] = story_join(p->r, p, e->route);
         break;
     case EVENT_CHAT:

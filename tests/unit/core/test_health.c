@@ -44,7 +44,8 @@ static void test_n_of_m(void **state)
     assert_int_equal(after("+"), VERDICT_GOOD);
     assert_int_equal(after("--"), VERDICT_PARTIAL);
     assert_int_equal(after("---"), VERDICT_DOWN);
-    assert_int_equal(after("++++++++++-+-+-"), VERDICT_DOWN);
+    assert_int_equal(after("++++++++++---"), VERDICT_DOWN);
+    assert_int_equal(after("++++++++++-+-+-"), VERDICT_PARTIAL); /* partly failing is not down */
     assert_int_equal(after("++++++++++-++-+"), after("++++++++++-++-+"));
     assert_int_not_equal(after("++++++++++-++-++-"), VERDICT_DOWN);
     assert_int_equal(after("---+"), VERDICT_DOWN);
@@ -233,7 +234,7 @@ static void test_chance_bounds(void **state)
     double last = 1;
 
     route_init(&r, now);
-    assert_true(route_chance_at(&r, now).bound > 0.5); /* unknown is not perfect */
+    assert_true(route_chance_at(&r, now).bound > 0.15); /* unknown is not perfect */
     for (int i = 0; i < 300; i++, now += 15 * SEC) {
         struct observation o = field_ok(now, SEC);
 
