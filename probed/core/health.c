@@ -27,7 +27,9 @@ static const double fails_in[BELIEFS] = {0.01, 0.30, 0.98};
 
 #define DEGRADED_BELOW 0.30 /* P(good) */
 #define GOOD_ABOVE 0.90
-#define DOWN_ABOVE 0.35
+#define DOWN_ABOVE 0.60
+#define PARTIAL_SEEN 8 /* outcomes */
+#define PARTIAL_SHARE 0.1
 #define SURE_RUN 2 /* failures in a row beyond `fall` */
 #define ONSET_APART 120 /* s: failures nearer than this are one */
 #define FLAP_APART USEC_PER_MINUTE
@@ -147,13 +149,25 @@ static void why(struct health *h, const char *lead, const struct observation *o)
     text_copy(h->why, sizeof(h->why), text, len < 0 ? 0 : strnlen(text, sizeof(text)));
 }
 
+/* Did it fail a part of the time before the run of failures that it went down with? Then that run is chance, and no flap. */
+static bool was_partial(const struct health *h)
+{
+    unsigned run = 0;
+
+    while (run < h->ring_len && h->ring >> run & 1)
+        run++;
+    unsigned before = h->ring_len - run;
+
+    return before >= PARTIAL_SEEN && health_failures(h, h->ring_len) - run >= PARTIAL_SHARE * before;
+}
+
 static void go_down(struct health *h, const struct health_rules *rules, const struct observation *o, usec_t now)
 {
     char lead[64];
     unsigned last = h->ring_len < rules->window ? h->ring_len : (unsigned)rules->window;
 
     /* Flapping is to come back and fail again; failing from the start is not, nor is one restless minute many flaps. */
-    if (h->ok_at > 0 && (h->flap_counted == 0 || now - h->flap_counted >= FLAP_APART)) {
+    if (h->ok_at > 0 && !was_partial(h) && (h->flap_counted == 0 || now - h->flap_counted >= FLAP_APART)) {
         h->flap = fmin(health_flap(h, now) + FLAP_PENALTY, FLAP_MOST);
         h->flap_at = now;
         h->flap_counted = now;
@@ -187,7 +201,7 @@ static void fail(struct health *h, const struct health_rules *rules, const struc
     note_onset(h, now);
     h->ok_run = 0;
     if (h->probation > 1)
-        h->probation = 1;
+        h->probation--; /* who fails a part of the time gets through it all the same */
     h->probation_at = now;
     if (h->verdict == VERDICT_DOWN)
         return;

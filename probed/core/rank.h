@@ -19,7 +19,7 @@
 #define RANK_EVIDENCE_APART (4 * USEC_PER_SEC)
 
 /* From best to worst. */
-enum rank_class { RANK_USABLE, RANK_FLAPPING, RANK_REFUSED, RANK_DOWN, RANK_EXCLUDED };
+enum rank_class { RANK_USABLE, RANK_UNSEEN, RANK_FLAPPING, RANK_REFUSED, RANK_DOWN, RANK_EXCLUDED };
 
 struct rank_route {
     int64_t loss; /* nano-failures */

@@ -75,6 +75,7 @@ static void adopt_model(struct ranked_model *to, const struct ranked_model *from
     to->tolerated_at = from->tolerated_at;
     to->observed_at = from->observed_at;
     to->round = from->round;
+    to->repriced = from->repriced;
 }
 
 void ranker_adopt(struct ranker *r, struct ranker *old)
@@ -95,8 +96,12 @@ void ranker_adopt(struct ranker *r, struct ranker *old)
         struct ranked_route *to = r->routes[i];
         int id = ranker_find(old, to->facts->platform, to->facts->model);
 
-        if (id >= 0)
-            adopt_route(to, old->routes[id]);
+        if (id >= 0) {
+            const struct ranked_route *from = old->routes[id];
+
+            adopt_route(to, from);
+            r->models[to->model].fresh[to->place] = old->models[from->model].fresh[from->place];
+        }
         ranker_mark(r, to);
     }
     for (size_t i = 0; i < r->routes_len; i++)

@@ -174,7 +174,7 @@ static void tell_first(struct ranker *r, const struct ranked_model *m, size_t po
  * that flap. */
 static bool takes(enum rank_class rank_class, enum rank_class best)
 {
-    return rank_class != RANK_EXCLUDED && (rank_class <= best || (best == RANK_USABLE && rank_class == RANK_FLAPPING));
+    return rank_class != RANK_EXCLUDED && (rank_class <= best || (best <= RANK_UNSEEN && rank_class <= RANK_FLAPPING));
 }
 
 static void share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct rank_result *result, bool first_changed,

@@ -23,6 +23,7 @@ _Static_assert(sizeof(struct route) <= 6400, "with the ranker's own part a route
 #define PRIOR_OK 14.7
 #define MARGIN 0.5
 #define LATEST 16
+#define GOOD_SAMPLES 30.0
 #define LATEST_PRIOR 4.0 /* observations that the minutes are worth beside the last few */
 #define PRIOR_STRENGTH 8.0      /* observations that the longer window is worth to the shorter */
 
@@ -230,7 +231,10 @@ static void observe_counts(struct route *r, const struct observation *o, bool wo
     decay_counts_add(&r->all, ok, !ok, now);
     if (!working)
         return;
-    decay_counts_add(&r->good, ok ? r->health.good_before : 0, ok ? 0 : r->health.good_before, now);
+    /* Of few samples all count: what a bad hour is shows only beside good ones. */
+    double share = decay_counts_at(&r->good, DECAY_24H, now).ok < GOOD_SAMPLES ? 1 : r->health.good_before;
+
+    decay_counts_add(&r->good, ok ? share : 0, ok ? 0 : share, now);
     decay_counts_add(&r->working, ok, !ok, now);
     if (o->in_flight > 0)
         load_count(&r->load, o->in_flight, ok, !ok, 0, now);

@@ -85,7 +85,8 @@ enum rank_class ranker_class(const struct ranker *r, const struct ranked_route *
         return RANK_REFUSED;
     if (health_flapping(h, now) && route->override != OVERRIDE_ENABLE)
         return RANK_FLAPPING;
-    return RANK_USABLE;
+    /* Never before those that something is known of, however cheap it says it is. */
+    return h->verdict == VERDICT_NEW ? RANK_UNSEEN : RANK_USABLE;
 }
 
 unsigned ranker_cap(const struct ranker *r, const struct ranked_route *route, usec_t now)

@@ -187,7 +187,8 @@ struct telling {
     enum story_refresh refresh;
     uint64_t shuffle;      /* other orders of adding and of what is told at the same time; 0 = as it is */
     int64_t scale;         /* of all money; 0 = 1 */
-    size_t adopt_at;       /* before this event a new ranker takes over; 0 = never */
+    size_t stop_at;        /* the telling ends just before this event, with all ranked as of then; 0 = never */
+    bool adopt;            /* and a new ranker takes over first */
     bool backwards;        /* each time tries to go back as well */
     bool ask;              /* tables and explanations are asked for at each refresh */
     bool only_end;         /* checkpoints are left out */
@@ -503,8 +504,13 @@ static inline char *story_play(const struct story *story, const struct telling *
             ;
         usec_t now = story->events[from].t, next = to < story->len ? story->events[to].t : story->end;
 
-        if (how->adopt_at > 0 && from <= how->adopt_at && how->adopt_at < to)
-            story_adopt(&p, now);
+        if (how->stop_at > 0 && how->stop_at < to) {
+            if (how->adopt)
+                story_adopt(&p, now);
+            ranker_refresh(p.r, now, 0, true);
+            story_print(&p, now);
+            break;
+        }
         story_instant(&p, from, to);
         if (how->refresh == REFRESH_INSTANTS || (how->refresh == REFRESH_RANDOM && story_dice(&p.random, 3) == 0))
             story_refresh(&p, now);
@@ -513,7 +519,8 @@ static inline char *story_play(const struct story *story, const struct telling *
         if (!how->only_end && (to / 60 != from / 60))
             story_print(&p, now);
     }
-    story_print(&p, story->end);
+    if (how->stop_at == 0)
+        story_print(&p, story->end);
     ranker_free(p.r);
     return buf_take(&p.out);
 }
