@@ -149,14 +149,19 @@ static void why(struct health *h, const char *lead, const struct observation *o)
     text_copy(h->why, sizeof(h->why), text, len < 0 ? 0 : strnlen(text, sizeof(text)));
 }
 
-/* Did it fail a part of the time before the run of failures that it went down with? Then that run is chance, and no flap. */
-static bool was_partial(const struct health *h)
+static unsigned run_of_failures(const struct health *h)
 {
     unsigned run = 0;
 
     while (run < h->ring_len && h->ring >> run & 1)
         run++;
-    unsigned before = h->ring_len - run;
+    return run;
+}
+
+/* Did it fail a part of the time before the run of failures that it went down with? Then that run is chance, and no flap. */
+static bool was_partial(const struct health *h)
+{
+    unsigned run = run_of_failures(h), before = h->ring_len - run;
 
     return before >= PARTIAL_SEEN && health_failures(h, h->ring_len) - run >= PARTIAL_SHARE * before;
 }
@@ -181,17 +186,15 @@ static void go_down(struct health *h, const struct health_rules *rules, const st
     why(h, lead, o);
 }
 
-/* Enough failures among the last, and the filter holds it for down rather than for one that fails a part of the time: among many requests to
- * such a one there are three failures out of five every few minutes. A long run is beyond doubt. */
+/* Enough failures among the last. Of a route that has been failing a part of the time the filter must hold it for down as well, or the run be
+ * long: among many requests to such a one there are three failures out of five every few minutes. */
 static bool is_down(const struct health *h, const struct health_rules *rules)
 {
-    unsigned fall = (unsigned)rules->fall, run = 0;
+    unsigned fall = (unsigned)rules->fall;
 
-    while (run < h->ring_len && h->ring >> run & 1)
-        run++;
     if (health_failures(h, (unsigned)rules->window) < fall)
         return false;
-    return h->belief[BELIEF_DOWN] >= DOWN_ABOVE || run >= fall + SURE_RUN || (fall < 3 && run >= fall);
+    return !was_partial(h) || h->belief[BELIEF_DOWN] >= DOWN_ABOVE || run_of_failures(h) >= fall + SURE_RUN;
 }
 
 static void fail(struct health *h, const struct health_rules *rules, const struct observation *o, usec_t now)
