@@ -194,7 +194,7 @@ static bool is_down(const struct health *h, const struct health_rules *rules)
 
     if (health_failures(h, (unsigned)rules->window) < fall)
         return false;
-    return !was_partial(h) || h->belief[BELIEF_DOWN] >= DOWN_ABOVE || run_of_failures(h) >= fall + SURE_RUN;
+    return fall == 1 || !was_partial(h) || h->belief[BELIEF_DOWN] >= DOWN_ABOVE || run_of_failures(h) >= fall + SURE_RUN;
 }
 
 static void fail(struct health *h, const struct health_rules *rules, const struct observation *o, usec_t now)

@@ -428,10 +428,11 @@ def test_a_relay_that_changes():
         text = config({n: platform(sim.url(n), price=PRICE) for n in ("turns", "good")}, probes=probes(chat_fast=100))
         with Probed(text) as d:
             def turns(state, first):
-                return d.wait(lambda: d.first("m") == first and state_is(d, "turns", "m", state), what=f"turns is {state}, {first} first")
+                # Explain is of this moment, the table at most a second old.
+                return d.wait(lambda: d.first("m") == first and d.row("m", "turns")["state"] == state and state_is(d, "turns", "m", state), what=f"turns is {state}, {first} first")
 
             before = turns("up", "turns")
-            low = d.row("m", "turns")["availability"]
+            low = d.wait(lambda: d.row("m", "turns")["availability"])
             sim.set("turns", error="rate_limited")
             after = turns("limited", "good")
             assert d.row("m", "turns")["slots"] == 0

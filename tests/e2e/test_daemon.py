@@ -563,7 +563,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def test_pick_follows_the_weights(sim):
-    with Probed(two(sim, probes=probes(chat_interval=60000, chat_fast=1500), health={"samples": 1, "rise": 1}, pick_keys=True)) as d:
+    with Probed(two(sim, probes=probes(chat_interval=60000, chat_fast=1500), health={"samples": 1, "rise": 1, "alike": 0.5}, pick_keys=True)) as d:
         up(d, "a", "b")
         d.wait(lambda: all(r["slots"] > 0 for r in d.routes("m")))
         count, total = {"a": 0, "b": 0}, 1200

