@@ -235,6 +235,13 @@ static void compose(const struct policy *policy, const struct loss_field *f, con
         l->nano += l->term[t];
 }
 
+double loss_doubt(const struct policy *policy, const struct loss_input *in)
+{
+    double latency = in->latency[policy->latency] > 0 ? in->latency[policy->latency] : LOSS_LATENCY_UNKNOWN;
+
+    return policy->second * latency * in->latency_doubt + (in->chance - in->estimate) * (1 + policy->second * in->waste);
+}
+
 void loss_compute(const struct policy *policy, const struct loss_field *f, const struct loss_input *inputs, const bool *eligible, size_t len,
                   loss_together_fn together, const void *arg, struct loss *ret)
 {

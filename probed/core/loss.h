@@ -31,6 +31,7 @@ struct loss_input {
     double chance;                      /* p, pessimistic */
     double estimate;                    /* p without the pessimism, <= chance; for people */
     double latency[LATENCY_STATISTICS]; /* s, pessimistic, as enum latency_statistic; < 0 = unknown */
+    double latency_doubt;               /* the part of each latency that is pessimism, 0..1 */
     struct loss_learnt {                /* what failed tries have shown, one route's own */
         double value, weight;
     } own_waste, own_charged;
@@ -70,6 +71,8 @@ struct loss {
 double loss_latency(const struct policy *policy, const struct loss_input *in);
 /* The policy's request at the route's price, pico; -1 = unknown. */
 int64_t loss_request_cost(const struct policy *policy, const struct loss_input *in);
+/* How far off a route's loss may be for want of observations: failed requests. */
+double loss_doubt(const struct policy *policy, const struct loss_input *in);
 /* Losses of all routes. eligible may be NULL (all are). together may be NULL. */
 void loss_compute(const struct policy *policy, const struct loss_field *f, const struct loss_input *inputs, const bool *eligible, size_t len,
                   loss_together_fn together, const void *arg, struct loss *ret);

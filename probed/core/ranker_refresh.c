@@ -325,7 +325,18 @@ static uint16_t flags_of(const struct prepared *p, const struct place *place, co
     return (uint16_t)flags;
 }
 
-static void describe(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct rank_result *result,
+/* Would more probes tell which of the two is better? Not of those that are known to be equal, nor of those that are known to differ. */
+static bool overlaps(const struct ranker *r, const struct ranked_model *m, const struct policy *policy, size_t i, int first)
+{
+    if (first < 0 || (int)i == first || r->rank_room[i].rank_class != RANK_USABLE || r->rank_room[first].rank_class != RANK_USABLE)
+        return false;
+    double gap = fabs((double)(r->rank_room[i].loss - r->rank_room[first].loss)) / LOSS_NANO;
+    double doubt = loss_doubt(policy, &m->inputs[i]) + loss_doubt(policy, &m->inputs[first]);
+
+    return gap < doubt && doubt > r->rules.alike;
+}
+
+static void describe(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct policy *policy, const struct rank_result *result,
                      const struct loss_field *field)
 {
     uint8_t flags = 0;
@@ -341,7 +352,7 @@ static void describe(struct ranker *r, const struct ranked_model *m, struct stan
             s->changed = true;
         place->reason = reason;
         place->flags = row_flags;
-        if ((double)place->evidence.product > log(RANK_EVIDENCE) / 2)
+        if ((double)place->evidence.product > log(RANK_EVIDENCE) / 2 || overlaps(r, m, policy, i, result->first))
             route->contested = r->routes[m->routes[result->first]]->contested = true;
     }
     flags |= result->best == RANK_DOWN ? RANKING_PANIC : 0;
@@ -394,7 +405,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     s->pinned = result.first >= 0 && r->rank_room[result.first].pinned;
     share(r, m, s, &result, result.first != old, now);
     settle_order(r, m, s, &pairs, result.first);
-    describe(r, m, s, &result, &field);
+    describe(r, m, s, &r->policies[policy], &result, &field);
     if (result.first != old) {
         s->changed = r->hard = true;
         tell_first(r, m, policy, &result, old, incumbent);

@@ -91,7 +91,8 @@ enum rank_class ranker_class(const struct ranker *r, const struct ranked_route *
 
 unsigned ranker_cap(const struct ranker *r, const struct ranked_route *route, usec_t now)
 {
-    unsigned cap = (unsigned)capacity_slots(&route->stats.capacity, &r->models[route->model].demand, now), probation = health_probation_slots(&route->stats.health);
+    unsigned cap = (unsigned)capacity_slots(&route->stats.capacity, &r->models[route->model].demand, now);
+    unsigned probation = health_probation_slots(&route->stats.health);
 
     if (route->override != OVERRIDE_ENABLE && probation < cap)
         cap = probation;
@@ -102,6 +103,7 @@ static void input_latency(const struct route *stats, usec_t now, struct loss_inp
 {
     double weight = latency_weight(&stats->ttft, now), doubt = exp(LATENCY_DOUBT / sqrt(fmax(weight, 0.05)));
 
+    in->latency_doubt = 1 - 1 / doubt;
     for (int i = 0; i < LATENCY_STATISTICS; i++) {
         usec_t statistic = latency_statistic(&stats->ttft, (enum latency_statistic)i);
 

@@ -641,6 +641,34 @@ static void test_challenger_is_shown_and_wins(void **state)
     ranker_free(r);
 }
 
+/* Probes go where they could change something: to two that may be either way round, not to one that is known to be far behind. */
+static void test_probes_go_where_it_is_unsure(void **state)
+{
+    (void)state;
+    struct ranker *r = field_ranker();
+    int a = field_add(r, "a", "m", 1), b = field_add(r, "b", "m", 1), far = field_add(r, "far", "m", 1);
+    usec_t now = NOW0;
+
+    for (int i = 0; i < 60; i++, now += 300 * SEC) {
+        field_observe(r, a, field_ok(now, 500 * MSEC), now);
+        field_observe(r, b, field_ok(now, 510 * MSEC), now);
+        field_observe(r, far, field_ok(now, 6000 * MSEC), now);
+    }
+    ranker_refresh(r, now, 0, false);
+    assert_int_equal(ranker_pace(r, a, now), PACE_FAST);
+    assert_int_equal(ranker_pace(r, b, now), PACE_FAST);
+    assert_int_equal(ranker_pace(r, far, now), PACE_STEADY);
+    /* Once they are known well enough to be called equal it is over. */
+    for (int i = 0; i < 2000; i++, now += 30 * SEC) {
+        field_observe(r, a, field_ok(now, 500 * MSEC), now);
+        field_observe(r, b, field_ok(now, 510 * MSEC), now);
+    }
+    ranker_refresh(r, now, 0, false);
+    assert_int_equal(ranker_pace(r, a, now), PACE_STEADY);
+    assert_int_equal(ranker_pace(r, b, now), PACE_STEADY);
+    ranker_free(r);
+}
+
 static struct ranker *counterfactual_field(int ids[3], usec_t *now, usec_t ttft_c, double price_c)
 {
     struct ranker *r = field_ranker();
@@ -908,6 +936,7 @@ int main(void)
         cmocka_unit_test(test_currency_scale),
         cmocka_unit_test(test_hysteresis_is_calm),
         cmocka_unit_test(test_challenger_is_shown_and_wins),
+        cmocka_unit_test(test_probes_go_where_it_is_unsure),
         cmocka_unit_test(test_counterfactuals_are_true),
         cmocka_unit_test(test_unchanged_is_shared),
         cmocka_unit_test(test_adopt),
