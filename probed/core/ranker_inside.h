@@ -171,6 +171,12 @@ struct ranker_pairs {
 struct loss_field ranker_losses(struct ranker *r, size_t model, size_t policy, const struct loss_input *inputs);
 int64_t ranker_softness(const struct ranker *r);
 
+int64_t ranker_second_extra(const void *arg, size_t first, size_t i); /* what more it costs to fall back on i after the first; arg: struct ranker_pairs */
+
+/* ranker_share.c: slots and ranks, from s->order */
+void ranker_share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs,
+                  const struct rank_result *result, bool first_changed, usec_t now);
+
 /* table.c */
 void ranker_fill_row(const struct ranked_route *route, const struct loss_input *in, const struct policy *policy, const struct place *place,
                      usec_t now, usec_t wall_offset, struct table_row *ret);

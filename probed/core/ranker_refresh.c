@@ -10,18 +10,10 @@
 #include "probed/core/ranker_inside.h"
 #include "probed/core/schedule.h"
 
-#define MOVE_PER_SECOND 8.0
-#define MOVE_MOST 32.0
 #define TOLERATE_MORE 0.15 /* ln, a second */
 #define TOLERATE_LESS 0.10
 #define TOLERATED_MOST 0.3
 #define DEFENDS_FROM 3.0 /* observations */
-#define LEADER_ROOM 0.6
-#define LEADER_KEEPS 0.5 /* of the largest share */
-#define LEADER_TAKES 0.9
-/* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
- * every client. */
-#define SHARE_FAILURE 0.01
 
 double ranker_together(const void *arg, size_t i, size_t j)
 {
@@ -34,7 +26,7 @@ double ranker_together(const void *arg, size_t i, size_t j)
 }
 
 /* What more it costs to fall back on i after the first: that both fail. */
-static int64_t second_extra(const void *arg, size_t first, size_t i)
+int64_t ranker_second_extra(const void *arg, size_t first, size_t i)
 {
     const struct ranker_pairs *pairs = arg;
     double more = ranker_together(arg, first, i) - pairs->inputs[i].chance;
@@ -170,120 +162,6 @@ static void tell_first(struct ranker *r, const struct ranked_model *m, size_t po
             });
 }
 
-/* Who may have slots: the best class there is (a pinned route may be first from a worse one); the overflow of usable ones may go to those
- * that flap. */
-static bool takes(enum rank_class rank_class, enum rank_class best)
-{
-    return rank_class != RANK_EXCLUDED && (rank_class <= best || (best <= RANK_UNSEEN && rank_class <= RANK_FLAPPING));
-}
-
-static void share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct rank_result *result, bool first_changed,
-                  usec_t now)
-{
-    s->move = fmin(MOVE_MOST, s->move + MOVE_PER_SECOND * (double)(now - s->move_at) / (double)USEC_PER_SEC);
-    s->move_at = now;
-    for (size_t k = 0; k < m->len; k++) {
-        uint32_t i = s->order[k];
-        const struct rank_route *rank = &r->rank_room[i];
-
-        r->slots_room[k] = (struct slots_route){
-            .loss = (double)rank->loss / LOSS_NANO + SHARE_FAILURE * m->inputs[i].chance,
-            .cap = (int)i == s->leader ? (uint16_t)fmax(1, r->prepared_room[i].cap * (r->prepared_room[i].cap < TABLE_SLOTS ? LEADER_ROOM : 1)) : r->prepared_room[i].cap,
-            .last = s->places[i].slots,
-            .takes = takes(rank->rank_class, result->best),
-            .pinned = rank->pinned,
-        };
-        /* Flapping ones only take what is left over. */
-        if (rank->rank_class != result->best)
-            r->slots_room[k].loss = INFINITY;
-    }
-    int moved = slots_share(r->slots_room, m->len, r->rules.alike, first_changed ? -1 : (int)s->move, r->share_room);
-
-    if (!first_changed)
-        s->move = fmax(0, s->move - moved);
-}
-
-/* Who is rank 1: clients that know no weights send all there, so it is one with a large share. It stays until its share is far from the largest. */
-static int choose_leader(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int first)
-{
-    uint16_t most = 0, firsts = 0, leaders = 0;
-    int widest = first;
-
-    for (size_t k = 0; k < m->len; k++) {
-        uint16_t slots = r->share_room[k];
-        int i = (int)s->order[k];
-
-        /* What was left free for retries counts as its own. */
-        if (i == s->leader && r->prepared_room[i].cap < TABLE_SLOTS)
-            slots = (uint16_t)(slots / LEADER_ROOM);
-        firsts = i == first ? slots : firsts;
-        leaders = i == s->leader ? slots : leaders;
-        widest = slots > most ? i : widest;
-        most = slots > most ? slots : most;
-    }
-    if (firsts >= (s->leader == first ? LEADER_KEEPS : LEADER_TAKES) * most || most == 0)
-        return first;
-    return leaders >= LEADER_KEEPS * most ? s->leader : widest;
-}
-
-/* Of two routes with slots the one with more stands first: it can take what failed elsewhere. */
-static void sort_by_share(const struct ranker *r, const struct ranked_model *m, struct standing *s)
-{
-    for (size_t k = 1; k < m->len; k++) {
-        uint32_t index = s->order[k];
-        uint16_t slots = r->share_room[k];
-        size_t at = k;
-
-        for (; at > 0 && ((int)index == s->leader || (slots > r->share_room[at - 1] && (int)s->order[at - 1] != s->leader)); at--) {
-            s->order[at] = s->order[at - 1];
-            r->share_room[at] = r->share_room[at - 1];
-        }
-        s->order[at] = index;
-        r->share_room[at] = slots;
-    }
-}
-
-/* The fallback of the leader should not fall with it, where that costs little. */
-static void bring_other_group(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs)
-{
-    size_t best = 1;
-    int64_t least = INT64_MAX;
-
-    if (m->len < 3 || second_extra(pairs, s->order[0], s->order[1]) == 0)
-        return;
-    for (size_t k = 1; k < m->len && r->share_room[k] > 0; k++) {
-        int64_t loss = r->rank_room[s->order[k]].loss + second_extra(pairs, s->order[0], s->order[k]);
-
-        if (loss >= least)
-            continue;
-        least = loss;
-        best = k;
-    }
-    uint32_t index = s->order[best];
-    uint16_t slots = r->share_room[best];
-
-    memmove(&s->order[2], &s->order[1], (best - 1) * sizeof(s->order[0]));
-    memmove(&r->share_room[2], &r->share_room[1], (best - 1) * sizeof(r->share_room[0]));
-    s->order[1] = index;
-    r->share_room[1] = slots;
-}
-
-/* Ranks: the leader, those with slots by their share, then those without in the order of their losses. */
-static void settle_order(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs, int first)
-{
-    s->leader = choose_leader(r, m, s, first);
-    sort_by_share(r, m, s);
-    bring_other_group(r, m, s, pairs);
-    for (size_t k = 0; k < m->len; k++) {
-        struct place *place = &s->places[s->order[k]];
-
-        if (place->rank != k + 1 || place->slots != r->share_room[k])
-            s->changed = true;
-        place->rank = (uint32_t)k + 1;
-        place->slots = r->share_room[k];
-    }
-}
-
 static enum route_reason reason_of(const struct ranker *r, const struct ranked_route *route, const struct standing *s, size_t i,
                                    const struct rank_result *result)
 {
@@ -395,7 +273,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     if (m->repriced && incumbent >= 0 && r->rank_room[incumbent].loss - least > 2 * ranker_softness(r))
         incumbent = -1;
     struct rank_result result =
-        rank_order(r->rank_room, m->len, incumbent, r->evidence_room, ranker_softness(r), second_extra, &pairs, now, s->order);
+        rank_order(r->rank_room, m->len, incumbent, r->evidence_room, ranker_softness(r), ranker_second_extra, &pairs, now, s->order);
 
     for (size_t i = 0; i < m->len; i++)
         s->places[i].evidence = r->evidence_room[i];
@@ -403,8 +281,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     s->first = result.first;
     s->challenger = result.challenger;
     s->pinned = result.first >= 0 && r->rank_room[result.first].pinned;
-    share(r, m, s, &result, result.first != old, now);
-    settle_order(r, m, s, &pairs, result.first);
+    ranker_share(r, m, s, &pairs, &result, result.first != old, now);
     describe(r, m, s, &r->policies[policy], &result, &field);
     if (result.first != old) {
         s->changed = r->hard = true;
