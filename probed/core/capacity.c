@@ -80,7 +80,7 @@ static void cut(struct capacity *c, double accepted, double tries, usec_t now)
     if (c->limit <= 0 && c->refused.calm < FEW)
         return; /* anybody says 429 once */
     if (c->limit <= 0)
-        c->limit = c->most = tries;
+        c->limit = c->most = fmax(accepted, tries / 2);
     if (now - c->held_at > CUTS_APART)
         c->most = c->limit;
     c->held_at = now;

@@ -16,7 +16,7 @@
 
 #define LOSS_NANO 1e9
 /* What a failure is taken to waste (s) before any was seen, and how many failures of its own weigh as much as all others' together. */
-#define LOSS_WASTE_UNKNOWN 10.0
+#define LOSS_WASTE_UNKNOWN 4.0
 #define LOSS_CHARGED_UNKNOWN 1.0
 #define LOSS_POOL 6.0
 /* What waiting is taken to be where no route of the model has ever been timed. */

@@ -18,9 +18,9 @@ _Static_assert(sizeof(struct route) <= 6400, "with the ranker's own part a route
 
 #define FAILS_WHEN_DOWN 0.98
 #define FAILS_WHEN_PARTIAL 0.20 /* at least */
-/* What is known of a relay before it is seen: it fails 2 times in 100, on the word of 15 requests, and half a deviation is added for doubt. */
-#define PRIOR_FAILED 0.3
-#define PRIOR_OK 14.7
+/* What is known of a relay before it is seen: it fails once in 100, on the word of 15 requests, and half a deviation is added for doubt. */
+#define PRIOR_FAILED 0.15
+#define PRIOR_OK 14.85
 #define MARGIN 0.5
 #define LATEST 16
 #define GOOD_SAMPLES 30.0

@@ -33,7 +33,7 @@ PRICES = [{"input": "0.10 USD/1M", "output": "0.40 USD/1M"}, {"input": "0.20 USD
 @pytest.fixture(scope="module")
 def sim():
     quick = {"first_token": 5, "gap": 1}
-    with Relaysim([{"name": "a", "models": ["m", "上游/m-2"], "behaviour": quick}, {"name": "b", "models": ["vendor/m"], "behaviour": {**quick, "first_token": 60}}]) as s:
+    with Relaysim([{"name": "a", "models": ["m", "上游/m-2"], "behaviour": quick}, {"name": "b", "models": ["vendor/m"], "behaviour": {**quick, "first_token": 200}}]) as s:
         yield s
 
 
@@ -73,7 +73,7 @@ def a_first(d):
         say(d, "drain", "b")
         d.wait(lambda: d.first("m") == "a")
         say(d, "enable", "b")
-        d.wait(lambda: d.row("m", "b")["reason"] != "drained")
+    d.wait(lambda: d.row("m", "b")["state"] == "up" and d.first("m") == "a")
 
 
 def run(d, *args, code=OK, **kw):
