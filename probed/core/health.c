@@ -238,6 +238,8 @@ static void succeed(struct health *h, const struct health_rules *rules, const st
     if (h->ok_run < UINT8_MAX)
         h->ok_run++;
     h->ok_at = now;
+    if (o->source == SOURCE_TRAFFIC)
+        h->served_at = now;
     h->limited_run = 0;
     h->missing_run = 0;
     if (h->unusable)
@@ -322,8 +324,8 @@ bool health_limited(const struct health *h, usec_t now)
 
 bool health_refused(const struct health *h, usec_t now)
 {
-    /* While others are served, a 429 is a matter of shares. */
-    if (!health_limited(h, now) || (h->ok_at > 0 && h->limited_at - h->ok_at < REFUSED_AFTER))
+    /* While other requests are served, a 429 is a matter of shares. */
+    if (!health_limited(h, now) || (h->served_at > 0 && h->limited_at - h->served_at < REFUSED_AFTER))
         return false;
     return h->limited_run >= 3 || (h->limited_told && h->limited_until - h->limited_at >= 5 * USEC_PER_SEC);
 }

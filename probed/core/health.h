@@ -42,6 +42,7 @@ struct health {
     usec_t belief_at;
     double good_before; /* P(good) as it was just before the last outcome */
     usec_t ok_at;        /* last success; 0 = none */
+    usec_t served_at;    /* last success of reported traffic; 0 = none */
     usec_t down_at;      /* since when it is down */
     usec_t limited_at, limited_until;
     usec_t probation_at;
