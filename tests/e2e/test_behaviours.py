@@ -435,7 +435,7 @@ def test_a_relay_that_changes():
             low = d.wait(lambda: d.row("m", "turns")["availability"])
             sim.set("turns", error="rate_limited")
             after = turns("limited", "good")
-            assert d.row("m", "turns")["slots"] == 0
+            d.wait(lambda: d.row("m", "turns")["slots"] == 0, what="nothing but 429: no share")
             assert after["share_cap"] < before["share_cap"]
             assert abs(d.row("m", "turns")["availability"] - low) < 0.02, "a 429 lowers no availability"
 
