@@ -54,7 +54,7 @@ static void on_work(void *arg)
 {
     struct daemon *d = arg;
     usec_t began = loop_now_fresh(d->loop), now = loop_now(d->loop);
-    bool more, hard;
+    bool more;
     do {
         more = ranker_refresh(d->world->ranker, now, SLICE_MODELS, d->all_dirty);
         d->all_dirty = false;
@@ -63,7 +63,7 @@ static void on_work(void *arg)
         loop_timer_set(d->work, now); /* others first */
         return;
     }
-    if (ranker_changed(d->world->ranker, &hard))
+    if (ranker_changed(d->world->ranker, NULL))
         publish(d);
     daemon_touch(d);
 }
@@ -263,12 +263,7 @@ static void enter_world(struct daemon *d, struct world *next)
 
 void daemon_apply_overrides(struct daemon *d)
 {
-    struct world *w = d->world;
-    for (size_t i = 0; i < w->config->platforms_len; i++)
-        for (size_t j = 0; j < w->config->platforms[i].routes_len; j++) {
-            const struct api_override *word = overrides_find(&d->overrides, w->config->platforms[i].name, w->config->platforms[i].routes[j].model);
-            ranker_set_override(w->ranker, w->route_id[i][j], word ? word->action : OVERRIDE_NONE, loop_now(d->loop));
-        }
+    overrides_apply(&d->overrides, d->world->ranker, loop_now(d->loop));
     daemon_touch(d);
 }
 

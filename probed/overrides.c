@@ -93,6 +93,15 @@ const struct api_override *overrides_find(const struct overrides *o, const char 
     return wide;
 }
 
+void overrides_apply(const struct overrides *o, struct ranker *ranker, usec_t now)
+{
+    for (size_t i = 0; i < ranker_routes(ranker); i++) {
+        const struct table_facts *facts = ranker_facts(ranker, (int)i);
+        const struct api_override *word = overrides_find(o, facts->platform, facts->model);
+        ranker_set_override(ranker, (int)i, word ? word->action : OVERRIDE_NONE, now);
+    }
+}
+
 cJSON *overrides_word_to_json(const struct api_override *word)
 {
     cJSON *j = cJSON_CreateObject();

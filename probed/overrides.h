@@ -22,6 +22,8 @@ bool overrides_expire(struct overrides *o, usec_t now);
 usec_t overrides_next_expiry(const struct overrides *o); /* USEC_INFINITY = none */
 /* The word in force for the route, or NULL. */
 const struct api_override *overrides_find(const struct overrides *o, const char *platform, const char *model);
+/* Tells the ranker what is in force for each of its routes. */
+void overrides_apply(const struct overrides *o, struct ranker *ranker, usec_t now);
 cJSON *overrides_word_to_json(const struct api_override *word);
 cJSON *overrides_to_json(const struct overrides *o);
 /* Adds what the array holds; entries that make no sense are skipped and counted in the result. */

@@ -77,14 +77,13 @@ static int want_route(struct replay *r, const char *platform_name, const char *m
     int route = ranker_find(r->ranker, platform_name, model);
     if (route >= 0)
         return route;
-    if (!r->config->replay_open)
-        return no_such(ranker_find_platform(r->ranker, platform_name) < 0 ? "platform" : "model",
-                       ranker_find_platform(r->ranker, platform_name) < 0 ? platform_name : model, err);
-    if (ranker_routes(r->ranker) >= OPEN_ROUTES_MAX)
+    if (r->config->replay_open && ranker_routes(r->ranker) >= OPEN_ROUTES_MAX)
         return err_set(err, -E2BIG, "more than %d routes have appeared", OPEN_ROUTES_MAX);
     int platform = want_platform(r, platform_name, err);
     if (platform < 0)
         return platform;
+    if (!r->config->replay_open)
+        return no_such("model", model, err);
     struct ranker_route_setup setup = {
         .platform = platform, .model = model, .dialect = "openai", .endpoint = "", .price = {.source = "history"}};
     ranker_advance(r->ranker, r->now);
@@ -96,15 +95,6 @@ static int want_route(struct replay *r, const char *platform_name, const char *m
 }
 
 /* --- what passes by time alone --- */
-
-static void apply_overrides(struct replay *r, usec_t at)
-{
-    for (size_t i = 0; i < ranker_routes(r->ranker); i++) {
-        const struct table_facts *facts = ranker_facts(r->ranker, (int)i);
-        const struct api_override *word = overrides_find(&r->overrides, facts->platform, facts->model);
-        ranker_set_override(r->ranker, (int)i, word ? word->action : OVERRIDE_NONE, at);
-    }
-}
 
 static void check_calendar(struct replay *r)
 {
@@ -123,7 +113,7 @@ static void pass_time(struct replay *r)
 {
     for (usec_t expiry; (expiry = overrides_next_expiry(&r->overrides)) <= r->now;) {
         overrides_expire(&r->overrides, expiry);
-        apply_overrides(r, expiry);
+        overrides_apply(&r->overrides, r->ranker, expiry);
     }
     if (r->now >= r->calendar)
         check_calendar(r);
@@ -185,7 +175,7 @@ static int load_config(struct replay *r, const char *file, struct err *err)
     if (!config)
         return err_set(err, -EINVAL, "%s: %d error%s", file, errors, errors == 1 ? "" : "s");
     use_config(r, config);
-    apply_overrides(r, r->now);
+    overrides_apply(&r->overrides, r->ranker, r->now);
     return 0;
 }
 
@@ -220,7 +210,7 @@ static int take_override(struct replay *r, const struct record *record, struct e
     word.expires_at = record->lasts > 0 ? r->now + record->lasts : 0;
     int got = overrides_add(&r->overrides, &word, err);
     if (got == 0)
-        apply_overrides(r, r->now);
+        overrides_apply(&r->overrides, r->ranker, r->now);
     return got;
 }
 

@@ -1,4 +1,4 @@
-/* The two-speed latency.
+/* The three speeds of latency: the sketch, the mean of the last minutes, the last few values.
  *
  * The reference of the jump test holds only what has left the fast window, so that a new level does not hide in its own
  * reference. Until five values have left it nothing is tested: the sketch alone learns fast then.
@@ -129,7 +129,7 @@ void latency_add(struct latency *l, usec_t value, usec_t now)
     /* The newest is not in the sketch yet when it is moved: it is of the new level already. */
     if (n > 0)
         jump(l, n, now);
-    if (n == 0)
+    else
         add_level(l, ln, now);
     sketch_add(&l->sketch, value, LATENCY_HALF_LIFE, now);
     l->statistic[LATENCY_MEAN] = sketch_mean(&l->sketch);

@@ -24,6 +24,12 @@ static bool takes(enum rank_class rank_class, enum rank_class best)
     return rank_class != RANK_EXCLUDED && (rank_class <= best || (best <= RANK_UNSEEN && rank_class <= RANK_FLAPPING));
 }
 
+/* The part of its cap that a route may have as a share: a capped leader keeps room for what failed elsewhere. */
+static double leader_room(const struct ranker *r, const struct standing *s, int i)
+{
+    return i == s->leader && r->prepared_room[i].cap < TABLE_SLOTS ? LEADER_ROOM : 1;
+}
+
 static void share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct rank_result *result, bool first_changed,
                   usec_t now)
 {
@@ -35,7 +41,7 @@ static void share(struct ranker *r, const struct ranked_model *m, struct standin
 
         r->slots_room[k] = (struct slots_route){
             .loss = (double)rank->loss / LOSS_NANO + SHARE_FAILURE * m->inputs[i].chance,
-            .cap = (int)i == s->leader ? (uint16_t)fmax(1, r->prepared_room[i].cap * (r->prepared_room[i].cap < TABLE_SLOTS ? LEADER_ROOM : 1)) : r->prepared_room[i].cap,
+            .cap = (uint16_t)fmax(1, r->prepared_room[i].cap * leader_room(r, s, (int)i)),
             .last = s->places[i].slots,
             .takes = takes(rank->rank_class, result->best),
             .pinned = rank->pinned,
@@ -61,8 +67,7 @@ static int choose_leader(const struct ranker *r, const struct ranked_model *m, c
         int i = (int)s->order[k];
 
         /* What was left free for retries counts as its own. */
-        if (i == s->leader && r->prepared_room[i].cap < TABLE_SLOTS)
-            slots = (uint16_t)(slots / LEADER_ROOM);
+        slots = (uint16_t)(slots / leader_room(r, s, i));
         firsts = i == first ? slots : firsts;
         leaders = i == s->leader ? slots : leaders;
         widest = slots > most ? i : widest;

@@ -14,22 +14,27 @@ static const struct kind {
 };
 
 /* What those who write histories by hand or from a gateway's log know of a failure. */
+#define ERROR_TABLE(X) \
+    X(timeout, OUTCOME_TIMEOUT) \
+    X(refused, OUTCOME_REFUSED) \
+    X(reset, OUTCOME_RESET) \
+    X(dns, OUTCOME_RESOLVE) \
+    X(tls, OUTCOME_TLS) \
+    X(http_5xx, OUTCOME_SERVER_ERROR) \
+    X(rate_limited, OUTCOME_RATE_LIMITED) \
+    X(auth, OUTCOME_AUTH) \
+    X(no_credit, OUTCOME_NO_CREDIT) \
+    X(model_missing, OUTCOME_MODEL_MISSING) \
+    X(bad_body, OUTCOME_MALFORMED) \
+    X(stall, OUTCOME_STALLED)
+
 static const struct {
     const char *name;
     enum outcome_kind kind;
 } errors[] = {
-    {"timeout", OUTCOME_TIMEOUT},
-    {"refused", OUTCOME_REFUSED},
-    {"reset", OUTCOME_RESET},
-    {"dns", OUTCOME_RESOLVE},
-    {"tls", OUTCOME_TLS},
-    {"http_5xx", OUTCOME_SERVER_ERROR},
-    {"rate_limited", OUTCOME_RATE_LIMITED},
-    {"auth", OUTCOME_AUTH},
-    {"no_credit", OUTCOME_NO_CREDIT},
-    {"model_missing", OUTCOME_MODEL_MISSING},
-    {"bad_body", OUTCOME_MALFORMED},
-    {"stall", OUTCOME_STALLED},
+#define X(name, outcome) {#name, outcome},
+    ERROR_TABLE(X)
+#undef X
 };
 
 static const struct {
@@ -62,7 +67,12 @@ int record_kind_find(const char *name)
 
 const char *record_kind_names(void)
 {
-    return "chat, reach, models, listing, usable, price, override, self_check, config, table";
+    static const char names[] =
+#define X(id, name, platform, model) ", " name
+        RECORD_KIND_TABLE(X);
+#undef X
+
+    return names + 2;
 }
 
 bool record_kind_needs_platform(enum record_kind kind)
@@ -86,7 +96,12 @@ int record_error_find(const char *name)
 
 const char *record_error_names(void)
 {
-    return "timeout, refused, reset, dns, tls, http_5xx, rate_limited, auth, no_credit, model_missing, bad_body, stall";
+    static const char names[] =
+#define X(name, outcome) ", " #name
+        ERROR_TABLE(X);
+#undef X
+
+    return names + 2;
 }
 
 int record_error_of_status(int http_status)
