@@ -18,7 +18,7 @@ B          ?= $(if $(SAN),build-san,build)
 Q          := $(if $(V),,@)
 VERSION    := 0.1.0
 
-PKGS := libcurl libcjson libsystemd libfyaml libmicrohttpd
+PKGS := libcurl libcjson libsystemd libfyaml libmicrohttpd sqlite3
 ifneq ($(filter clean help packages demo check check-all fuzz uninstall,$(MAKECMDGOALS)),$(or $(MAKECMDGOALS),all))
   PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
   PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
@@ -28,6 +28,7 @@ ifneq ($(filter clean help packages demo check check-all fuzz uninstall,$(MAKECM
 endif
 # libev has no .pc file in Debian 12.
 LIBS_shared := -lcjson -lm
+LIBS_routectl := -lncursesw -ltinfo $(LIBS_shared)
 LIBS_probed := -lev $(PKG_LIBS) -lcjson -lm -lpthread
 
 try-flag = $(shell printf 'int main(void){return 0;}' | $(CC) -Werror $(1) -x c -o /dev/null - 2>/dev/null && echo '$(1)')
@@ -81,7 +82,7 @@ $(B)/probed: $(B)/obj/probed/main.o $(call libs,$(below_daemon))
 
 $(B)/routectl: $(B)/obj/routectl/main.o $(call libs,$(below_routectl))
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_shared)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_routectl)
 
 $(B)/relaysim: $(objs_relaysim) $(call lib,shared)
 	@echo "  LINK    $@"
@@ -113,7 +114,7 @@ define unit_rule
 $(B)/unit/$(1)/%: $(B)/obj/tests/unit/$(1)/%.o $$(call libs,$$(below_$(1)))
 	@echo "  LINK    $$@"
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS_probed) -lssl -lcrypto
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS_probed) $$(LIBS_routectl) -lssl -lcrypto
 endef
 $(foreach r,$(ROOMS) daemon routectl,$(eval $(call unit_rule,$(r))))
 
@@ -138,14 +139,14 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(call libs,routectl $(below_daemon))
 	@echo "  LINK    $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_probed)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_probed) $(LIBS_routectl)
 
 # The same drivers with libFuzzer itself (clang); tests/fuzz/fuzz builds and runs them.
 LIBFUZZER_BIN := $(patsubst tests/fuzz/%.c,$(B)/libfuzzer/%,$(FUZZ_SRC))
 $(B)/libfuzzer/%: $(B)/obj/tests/fuzz/%.o $(call libs,routectl $(below_daemon))
 	@echo "  LINK    $@"
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_probed)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_probed) $(LIBS_routectl)
 .PHONY: fuzz-programs
 fuzz-programs: $(LIBFUZZER_BIN)
 

@@ -317,6 +317,8 @@ static int take_record(struct replay *r, struct record *record, struct err *err)
         return 0;
     case RECORD_CONFIG:
         return record->text[0] ? load_config(r, record->text, err) : 0;
+    case RECORD_BALANCE:
+        return 0;
     case RECORD_TABLE:
         answer_table(r);
         return 0;

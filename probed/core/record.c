@@ -16,6 +16,7 @@
 #define PICO_PER_USD_PER_MTOK 1e6
 #define PRICE_MOST 1e9 /* USD a million tokens */
 #define COST_MOST 1e3 /* USD a request: in pico it is still exact in a double */
+#define BALANCE_MOST 9e6 /* USD: in pico it fits in 64 bits */
 #define MS_MOST 1e9
 
 enum member_type { TEXT, NUMBER, BOOL };
@@ -28,7 +29,7 @@ struct members { /* as read, before they mean anything */
     char kind[24], source[16], error[32], fault[16], stage[16], action[16], flags[256];
     double t, status, retry_after_s, interval_s, queue_ms, dns_ms, connect_ms, tls_ms, wait_ms, ttft_ms, content_ms, total_ms, gap_max_ms,
         tokens_per_s, prompt_tokens, output_tokens, reasoning_tokens, cost_usd, in_flight, input_usd_per_mtok, output_usd_per_mtok,
-        call_usd, for_s;
+        call_usd, balance_usd, for_s;
     bool ok;
 };
 
@@ -149,6 +150,7 @@ static int check_ranges(const struct members *m, struct err *err)
     bad = bad ?: LIMIT(m, err, input_usd_per_mtok, 0, PRICE_MOST);
     bad = bad ?: LIMIT(m, err, output_usd_per_mtok, 0, PRICE_MOST);
     bad = bad ?: LIMIT(m, err, call_usd, 0, COST_MOST);
+    bad = bad ?: LIMIT(m, err, balance_usd, -BALANCE_MOST, BALANCE_MOST);
     bad = bad ?: LIMIT(m, err, for_s, 0, 1e9);
     return bad;
 }
@@ -250,6 +252,9 @@ static int read_rest(const struct members *m, struct record *ret, struct err *er
         return read_observation(m, ret, err);
     case RECORD_PRICE:
         return read_price(m, ret, err);
+    case RECORD_BALANCE:
+        ret->balance = llround(m->balance_usd * 1e12);
+        return m->has_balance_usd ? 0 : err_set(err, -EINVAL, "\"balance_usd\" is missing");
     case RECORD_LISTING:
     case RECORD_USABLE:
     case RECORD_SELF_CHECK:

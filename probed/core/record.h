@@ -22,6 +22,7 @@
     X(LISTING, "listing", true, true) /* what the list says of the route */                                                                \
     X(USABLE, "usable", true, false)  /* whether there is a key for it */                                                                  \
     X(PRICE, "price", true, true)                                                                                                          \
+    X(BALANCE, "balance", true, false)        /* the credit that is left on it; says nothing about its routes */                           \
     X(OVERRIDE, "override", true, false)      /* without a model: all routes of it */                                                      \
     X(SELF_CHECK, "self_check", false, false) /* our own network */                                                                        \
     X(CONFIG, "config", false, false)         /* the configuration was read again */                                                       \
@@ -44,6 +45,7 @@ struct record {
     struct {                       /* PRICE: pico-USD a token, and a call; -1 = not known */
         int64_t input, output, call;
     } price;
+    int64_t balance;             /* BALANCE: pico-USD; may be below 0 */
     enum override_action action; /* OVERRIDE */
     usec_t lasts;                /* OVERRIDE: until t + lasts; 0 = without an end */
     char text[256];              /* OVERRIDE: its reason; CONFIG: the file, "" = only told that it was */

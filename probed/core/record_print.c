@@ -117,6 +117,8 @@ void record_print(const struct record *r, struct buf *to)
         add_observation(to, &r->o);
     else if (r->kind == RECORD_PRICE)
         add_price(to, r);
+    else if (r->kind == RECORD_BALANCE)
+        add_number(to, "balance_usd", (double)r->balance / 1e12);
     else if (r->kind == RECORD_LISTING || r->kind == RECORD_USABLE || r->kind == RECORD_SELF_CHECK)
         add_ok(to, r->ok);
     else if (r->kind == RECORD_OVERRIDE)

@@ -12,7 +12,7 @@
             X(retry_after_s, NUMBER) X(reporter, RECORD) X(cost_usd, NUMBER) X(prompt_tokens, NUMBER) X(output_tokens, NUMBER)             \
                 X(reasoning_tokens, NUMBER) X(queue_ms, NUMBER) X(dns_ms, NUMBER) X(wait_ms, NUMBER) X(content_ms, NUMBER)                 \
                     X(gap_max_ms, NUMBER) X(fault, TEXT) X(stage, TEXT) X(flags, TEXT) X(text, RECORD) X(input_usd_per_mtok, NUMBER)       \
-                        X(output_usd_per_mtok, NUMBER) X(call_usd, NUMBER) X(action, TEXT) X(for_s, NUMBER)
+                        X(output_usd_per_mtok, NUMBER) X(call_usd, NUMBER) X(balance_usd, NUMBER) X(action, TEXT) X(for_s, NUMBER)
 
 int record_kind_find(const char *name); /* -1 = none */
 const char *record_kind_names(void);    /* "chat, reach, ..." */

@@ -6,6 +6,7 @@
 #define PROBED_SERVE_API_H
 
 #include "probed/config/config.h"
+#include "probed/core/history.h"
 #include "probed/core/ranker.h"
 #include "probed/sys/loop.h"
 #include "shared/table.h"
@@ -38,6 +39,10 @@ struct api_owner { /* answered by the daemon, all on the loop */
     int (*probe)(void *arg, const char *platform, const char *model, struct err *err); /* model "" = all of it */
     /* The key for a key-reader's pick, NULL = none. */
     const char *(*key)(void *arg, const char *platform);
+    /* A question about the past; fn is called once, later, from the loop, unless `forget` is called with its argument before. -EBUSY (too many at once),
+     * -ENODEV (nothing is recorded) with err said. */
+    int (*ask)(void *arg, const struct history_query *query, history_answer_fn fn, void *fn_arg, struct err *err);
+    void (*forget)(void *arg, void *fn_arg);
 };
 
 /* listen_fd: an activated socket, or -1 to bind config's path (stale socket removed, mode set by umask around bind, group by chown, second daemon

@@ -82,6 +82,7 @@ static struct record random_record(uint64_t *random)
         random_text(random, r.model, sizeof(r.model));
     while (record_kind_needs_model(r.kind) && r.model[0] == '\0');
     random_text(random, r.reporter, sizeof(r.reporter));
+    r.balance = (int64_t)below(random, 2000000) * 1000000007LL - 1000000000000LL;
     r.o = random_observation(random, r.kind == RECORD_REACH ? PROBE_REACH : r.kind == RECORD_MODELS ? PROBE_MODELS : PROBE_CHAT, r.t);
     r.ok = below(random, 2);
     r.price.input = below(random, 3) ? below(random, 1000000000000000) : -1;
@@ -123,6 +124,9 @@ static void same(const struct record *x, const struct record *y)
     case RECORD_REACH:
     case RECORD_MODELS:
         same_observation(&x->o, &y->o);
+        break;
+    case RECORD_BALANCE:
+        assert_int_equal(x->balance, y->balance);
         break;
     case RECORD_PRICE:
         assert_int_equal(x->price.input, y->price.input);
