@@ -23,7 +23,7 @@ static const char usage[] =
     "Usage: probed [-c FILE] [-s SOCKET] [-S DIR] [-d]\n"
     "       probed -t [-c FILE]      check the configuration\n"
     "       probed -T [-c FILE]      print the effective configuration, without secrets\n"
-    "       probed replay [-c FILE] [--speed max|FACTOR] [--skip-bad]\n"
+    "       probed replay [-c FILE] [--speed max|FACTOR] [--skip-bad] [--brief]\n"
     "                                recorded observations in, tables out, in virtual time\n"
     "\n"
     "  -c, --config FILE      configuration [" PROBED_SYSCONFDIR "/probed/probed.yaml]\n"
@@ -94,16 +94,17 @@ static int replay(int argc, char **argv)
 {
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'}, {"speed", required_argument, NULL, 's'}, {"skip-bad", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"brief", no_argument, NULL, 'b'},        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
     struct replay_options o = {.speed = 0};
     const char *file = default_config;
     char *end;
     int c;
-    while ((c = getopt_long(argc, argv, "c:s:kh", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "c:s:kbh", options, NULL)) != -1) {
         switch (c) {
         case 'c': file = optarg; break;
         case 'k': o.skip_bad = true; break;
+        case 'b': o.brief = true; break;
         case 'h': fputs(usage, stdout); return EXIT_FINE;
         case 's':
             o.speed = strcmp(optarg, "max") == 0 ? 0 : strtod(optarg, &end);

@@ -17,6 +17,8 @@ struct client_answer {
     char content_type[96];
     char etag[128];
     usec_t valid_until; /* X-Probed-Valid-Until, wall clock; 0 = not told */
+    int64_t next;       /* X-Probed-Next: where the next page begins, 0 = that was all; only if has_next */
+    bool has_next;
 };
 void client_answer_done(struct client_answer *answer);
 

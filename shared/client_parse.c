@@ -93,6 +93,10 @@ static int read_header(struct client_parser *p, char *line, struct err *err)
         usec_t at;
         if (units_parse_decimal(value, USEC_PER_SEC, &at) == 0 && at > 0)
             answer->valid_until = at;
+    } else if (strcasecmp(line, "X-Probed-Next") == 0) {
+        int64_t next; /* digits alone: what rounds to 0 must not look like an end */
+        answer->has_next = value[strspn(value, "0123456789")] == '\0' && units_parse_decimal(value, 1, &next) == 0;
+        answer->next = answer->has_next ? next : 0;
     }
     return 0;
 }

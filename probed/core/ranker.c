@@ -350,6 +350,11 @@ int ranker_add_route(struct ranker *r, const struct ranker_route_setup *setup)
     return (int)r->routes_len - 1;
 }
 
+usec_t ranker_now(const struct ranker *r)
+{
+    return r->now;
+}
+
 size_t ranker_routes(const struct ranker *r)
 {
     return r->routes_len;

@@ -12,6 +12,7 @@
 
 #include "probed/core/observation.h"
 #include "probed/core/policy.h"
+#include "shared/buf.h"
 #include "shared/table.h"
 
 struct ranker;
@@ -67,6 +68,15 @@ const struct table_facts *ranker_facts(const struct ranker *r, int route);
 /* Takes over statistics, health, caps, incumbents, evidence, slots and the clock of the same-named routes, policies and models of `old`
  * (which is left fit only for ranker_free). Overrides and evidence about platforms come too. */
 void ranker_adopt(struct ranker *r, struct ranker *old);
+
+/* All memory as bytes, for a restart (pickle.h); appended. */
+void ranker_save(struct ranker *r, struct buf *to);
+/* Into a ranker whose platforms and routes were added and that was told nothing yet; its clock is then the saved one's. Routes get the flag `restored` until
+ * they are observed, the table until ranker_set_restored(false). -EPROTO: of another version; -EINVAL: damaged; then the ranker is fit for ranker_free only. */
+int ranker_restore(struct ranker *r, const void *data, size_t len) ATTR_UNUSED_RESULT;
+/* No route with a share stands on statistics from before a restart alone. */
+bool ranker_confirmed(const struct ranker *r);
+usec_t ranker_now(const struct ranker *r); /* the last time it was told; 0 = none */
 
 /* A small number for whoever reports traffic, for observation.reporter; beyond RANKER_REPORTERS all share the last. */
 #define RANKER_REPORTERS 255

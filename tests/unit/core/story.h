@@ -189,6 +189,7 @@ struct telling {
     int64_t scale;         /* of all money; 0 = 1 */
     size_t stop_at;        /* the telling ends just before this event, with all ranked as of then; 0 = never */
     bool adopt;            /* and a new ranker takes over first */
+    bool restart;          /* now and then the memory goes through bytes into a new ranker; flags of a restart are not told */
     bool backwards;        /* each time tries to go back as well */
     bool ask;              /* tables and explanations are asked for at each refresh */
     bool only_end;         /* checkpoints are left out */
@@ -286,6 +287,7 @@ static inline void story_check_explanation(const struct explanation *e)
     }
 }
 
+#define STORY_FLAGS (~(unsigned)ROW_RESTORED)
 static inline void story_print_brief(const struct table *table, bool losses, struct buf *to)
 {
     for (size_t p = 0; p < table->len; p++) {
@@ -295,7 +297,7 @@ static inline void story_print_brief(const struct table *table, bool losses, str
             buf_printf(to, "%s %s %u: ", table->policies[p].name, k->model, k->flags);
             for (size_t i = 0; i < k->len; i++)
                 buf_printf(to, "%s %u %s %s %u %lld; ", k->rows[i].facts->platform, k->rows[i].slots, route_state_name(k->rows[i].state),
-                           route_reason_name(k->rows[i].reason), k->rows[i].flags, losses ? (long long)k->rows[i].loss_nano : 0);
+                           route_reason_name(k->rows[i].reason), k->rows[i].flags & STORY_FLAGS, losses ? (long long)k->rows[i].loss_nano : 0);
             buf_add_str(to, "\n");
         }
     }
@@ -337,12 +339,11 @@ static inline void story_ask(struct player *p, usec_t now)
     }
 }
 
-static inline void story_adopt(struct player *p, usec_t now)
+/* A new ranker with the routes of the old one, in another order. */
+static inline void story_anew(struct player *p)
 {
-    struct ranker *old = p->r;
     int order[STORY_ROUTES];
 
-    ranker_advance(old, now); /* as whoever reloads does */
     p->r = story_ranker(p);
     for (int i = 0; i < STORY_ROUTES; i++)
         order[i] = i;
@@ -356,6 +357,27 @@ static inline void story_adopt(struct player *p, usec_t now)
         if (p->ids[order[k]] >= 0)
             p->ids[order[k]] = story_join(p->r, p, order[k]);
     }
+}
+
+static inline void story_restart(struct player *p)
+{
+    struct ranker *old = p->r;
+    struct buf data = BUF_INIT;
+
+    ranker_save(old, &data);
+    story_anew(p);
+    assert_int_equal(ranker_restore(p->r, data.data, data.len), 0);
+    assert_true(ranker_now(p->r) == ranker_now(old));
+    ranker_free(old);
+    buf_done(&data);
+}
+
+static inline void story_adopt(struct player *p, usec_t now)
+{
+    struct ranker *old = p->r;
+
+    ranker_advance(old, now); /* as whoever reloads does */
+    story_anew(p);
     ranker_adopt(p->r, old);
     ranker_free(old);
     for (int i = 0; i < STORY_PLATFORMS; i++) {
@@ -478,6 +500,8 @@ static inline void story_instant(struct player *p, size_t from, size_t to)
         const struct event *e = &p->story->events[order[k]];
 
         story_tell(p, e);
+        if (p->how->restart && story_dice(&p->random, 8) == 0)
+            story_restart(p);
         if (p->how->backwards && e->kind == EVENT_CHAT)
             story_go_back(p, e);
         if (p->how->refresh == REFRESH_EVENTS)

@@ -114,6 +114,14 @@ static void test_currency_and_its_rate_have_no_say(void **state)
     compare((struct telling){.no_loss = true}, (struct telling){.no_loss = true, .scale = 7}, NULL);
 }
 
+/* What was written down and read back goes on as if nothing had been. */
+static void test_restarts_change_nothing(void **state)
+{
+    (void)state;
+    compare((struct telling){.refresh = REFRESH_INSTANTS, .no_loss = true}, (struct telling){.refresh = REFRESH_INSTANTS, .no_loss = true, .restart = true},
+            NULL);
+}
+
 static void vary_adoption(struct telling *one, struct telling *two, const struct story *story, uint64_t *random)
 {
     two->shuffle = schedule_random(random) | 1;
@@ -237,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_going_back_is_refused),
         cmocka_unit_test(test_scaled_money_is_the_same),
         cmocka_unit_test(test_currency_and_its_rate_have_no_say),
+        cmocka_unit_test(test_restarts_change_nothing),
         cmocka_unit_test(test_adoption_keeps_everything),
         cmocka_unit_test(test_better_has_no_higher_loss),
     };

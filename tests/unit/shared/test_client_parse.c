@@ -91,6 +91,28 @@ static void headers_that_are_kept(void **state)
     assert_int_equal(parse(text, strlen(text), 0, &a, NULL), 0);
     assert_true(a.valid_until == 0);
     assert_string_equal(a.etag, ""); /* a cut one would be another */
+    assert_false(a.has_next);
+}
+
+static void next_page(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        bool has;
+        int64_t next;
+    } cases[] = {
+        {"0", true, 0}, {"20000", true, 20000}, {"9223372036854775807", true, INT64_MAX}, {"9223372036854775808", false, 0},
+        {"0.4", false, 0}, {"-1", false, 0}, {"", false, 0}, {"1e3", false, 0}, {"soon", false, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct client_answer a;
+        char text[160];
+        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nx-probed-next: %s\r\nContent-Length: 0\r\n\r\n", cases[i].value);
+        assert_int_equal(parse(text, strlen(text), 0, &a, NULL), 0);
+        assert_int_equal(a.has_next, cases[i].has);
+        assert_true(a.next == cases[i].next);
+    }
 }
 
 static void rubbish(void **state)
@@ -365,6 +387,7 @@ int main(void)
         cmocka_unit_test(rubbish),           cmocka_unit_test(heads_that_never_end),
         cmocka_unit_test(streams_of_events), cmocka_unit_test(a_stream_can_be_stopped_or_refused),
         cmocka_unit_test(events_are_capped), cmocka_unit_test(any_bytes),
+        cmocka_unit_test(next_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
