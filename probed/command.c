@@ -43,10 +43,18 @@ static void reset_breakers(struct daemon *d, size_t platform, size_t route)
         if ((route != SIZE_MAX && route != j) || !budget_tripped(d->budget, account))
             continue;
         budget_reset(d->budget, account);
-        if (ledger_reset(d->ledger, c->name, c->routes[j].model) < 0)
-            log_warning("that the breaker of %s/%s was reset could not be written down, ignoring: it would be open again after a restart", c->name,
-                        c->routes[j].model);
+        spending_reset(d->spending, c->name, c->routes[j].model);
     }
+}
+
+static void tell_override(struct daemon *d, const struct api_override *word)
+{
+    struct record record = {.t = loop_now(d->loop), .kind = RECORD_OVERRIDE, .action = word->action};
+    text_copy(record.platform, sizeof record.platform, word->platform, strlen(word->platform));
+    text_copy(record.model, sizeof record.model, word->model, strlen(word->model));
+    text_copy(record.text, sizeof record.text, word->reason, strlen(word->reason));
+    record.lasts = word->expires_at > word->made_at ? word->expires_at - word->made_at : 0;
+    history_told(d->history, &record);
 }
 
 static int take_override(void *arg, const struct api_override *override, struct err *err)
@@ -65,6 +73,7 @@ static int take_override(void *arg, const struct api_override *override, struct 
         reset_breakers(d, p, r);
     daemon_save(d);
     daemon_apply_overrides(d);
+    tell_override(d, &word);
     CLEANUP(buf_done) struct buf reason = BUF_INIT;
     CLEANUP(buf_done) struct buf by = BUF_INIT;
     text_escape_terminal(&reason, word.reason, strlen(word.reason), 160);
@@ -113,6 +122,13 @@ static const char *give_key(void *arg, const char *platform)
     return key ? secret_reveal(key) : NULL;
 }
 
+static int take_question(void *arg, const struct history_query *query, history_answer_fn fn, void *fn_arg, struct err *err)
+{
+    return history_ask(((struct daemon *)arg)->history, query, fn, fn_arg, err);
+}
+
+static void forget_question(void *arg, void *fn_arg) { history_forget(((struct daemon *)arg)->history, fn_arg); }
+
 struct api_owner command_owner(struct daemon *d)
 {
     return (struct api_owner){
@@ -127,5 +143,7 @@ struct api_owner command_owner(struct daemon *d)
         .reload = take_reload,
         .probe = take_probe,
         .key = give_key,
+        .ask = take_question,
+        .forget = forget_question,
     };
 }

@@ -7,7 +7,8 @@
  * Reload. A whole new world (configuration, ranker, prober) is built beside the old one; only when that has worked is the old one's memory handed over and
  * the pointer swapped. A configuration with an error changes nothing.
  *
- * What survives a restart here: the epoch and the overrides (state file), the budget (ledger). */
+ * What survives a restart: the epoch and the overrides (state file), the budget (spending.h), statistics, evidence and the table (history.h). None of
+ * these can stop the daemon: where a disk does not play along, it probes and publishes all the same, and says so. */
 #include "probed/daemon_parts.h"
 
 #include <errno.h>
@@ -41,11 +42,14 @@ static void lease_renew(struct daemon *d)
 static void publish(struct daemon *d)
 {
     usec_t now = loop_now(d->loop);
+    if (d->table && (d->table->flags & TABLE_RESTORED) && ranker_confirmed(d->world->ranker))
+        ranker_set_restored(d->world->ranker, false);
     struct table *table = ranker_table(d->world->ranker, d->epoch, ++d->generation, now, daemon_wall_offset(d));
     table_unref(d->table);
     d->table = table;
     d->published = now;
     lease_renew(d);
+    history_published(d->history, table);
     if (d->api)
         api_publish(d->api);
 }
@@ -122,15 +126,13 @@ void daemon_save(struct daemon *d)
         log_warning("%s, ignoring: overrides and epoch would not survive a restart now", err.text);
 }
 
-static int load_state(struct daemon *d, struct err *err)
+static void load_state(struct daemon *d)
 {
     CLEANUP(json_deletep) cJSON *json = NULL;
+    struct err err = {""};
     int64_t epoch = 0;
-    int r = state_read(d->state_file, &json, err);
-    if (r < 0)
-        return r;
-    if (r > 0)
-        log_warning("%s", err->text);
+    if (state_read(d->state_file, &json, &err) != 0)
+        log_warning("%s, ignoring", err.text);
     json_int(json, "epoch", &epoch);
     int64_t unix_now = loop_wall(d->loop) / USEC_PER_SEC;
     d->epoch = (uint64_t)(epoch + 1 > unix_now ? epoch + 1 : unix_now);
@@ -139,7 +141,6 @@ static int load_state(struct daemon *d, struct err *err)
         log_warning("%s: %u overrides made no sense, ignoring", d->state_file, skipped);
     overrides_expire(&d->overrides, loop_wall(d->loop));
     daemon_save(d);
-    return 0;
 }
 
 static int make_dir(const char *path, struct err *err)
@@ -159,20 +160,20 @@ static int make_dir(const char *path, struct err *err)
 static int open_state(struct daemon *d, struct err *err)
 {
     const char *dir = d->world->config->state_dir;
-    int r = make_dir(dir, err);
-    if (r < 0)
-        return r;
+    bool fatal = false;
+    struct err trouble = {""};
+    if (make_dir(dir, &trouble) < 0)
+        log_warning("%s, ignoring: nothing will survive a restart", trouble.text);
     d->state_file = alloc_printf("%s/state.json", dir);
-    r = load_state(d, err);
-    if (r < 0)
-        return r;
-    CLEANUP(alloc_freep) char *file = alloc_printf("%s/ledger", dir);
-    d->ledger = ledger_open(file, d->budget, loop_now(d->loop), err);
-    if (!d->ledger)
-        return -EIO;
-    if (ledger_skipped(d->ledger) > 0)
-        log_warning("%s: %u damaged lines skipped, ignoring", file, ledger_skipped(d->ledger));
-    return 0;
+    if (!d->no_store)
+        d->history = history_open(d, &fatal, err);
+    if (fatal)
+        return -EPROTONOSUPPORT;
+    load_state(d);
+    if (d->history)
+        history_restore(d->history);
+    d->spending = spending_open(d, err);
+    return d->spending ? 0 : -EIO;
 }
 
 /* --- worlds ------------------------------------------------------------------------------------------------------------ */
@@ -348,6 +349,7 @@ int daemon_reload(struct daemon *d, struct buf *messages)
     config_diff(d->world->config, config, 20, say_difference, d);
     struct world *next = world_new(config);
     enter_world(d, next);
+    history_reloaded(d->history);
     prober_start(d->world->prober);
     free(d->config_error);
     d->config_error = NULL;
@@ -380,6 +382,8 @@ static void on_calendar(void *arg)
 {
     struct daemon *d = arg;
     daemon_check_calendar(d);
+    history_second(d->history);
+    spending_second(d->spending);
     loop_timer_set(d->calendar, loop_now(d->loop) + CALENDAR);
 }
 
@@ -391,6 +395,7 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
     d->loop = loop;
     d->seed = options->seed;
     d->debug = options->debug;
+    d->no_store = options->no_store;
     d->config_file = alloc_string(options->config_file);
     d->socket_path = options->socket_path ? alloc_string(options->socket_path) : NULL;
     d->state_dir = options->state_dir ? alloc_string(options->state_dir) : NULL;
@@ -415,8 +420,9 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
     d->world = NULL;
     enter_world(d, w);
     ranker_set_events(w->ranker, NULL, NULL); /* where things begin is no change */
-    ranker_refresh(w->ranker, loop_now(loop), 0, true);
+    ranker_refresh(w->ranker, loop_now(loop), 0, ranker_now(w->ranker) == 0);
     publish(d);
+    history_begin(d->history);
     daemon_touch(d);
     ranker_set_events(w->ranker, observe_ranker_event, d);
     if (options->no_api)
@@ -432,6 +438,7 @@ void daemon_start(struct daemon *d)
     d->on_term = loop_signal_new(d->loop, SIGTERM, on_term, d);
     d->on_int = loop_signal_new(d->loop, SIGINT, on_term, d);
     d->watchdog = notify_watchdog_new(d->loop);
+    d->started = true;
     prober_start(d->world->prober);
     on_budget(d);
     on_calendar(d);
@@ -448,8 +455,14 @@ struct daemon *daemon_free(struct daemon *d)
     if (!d)
         return NULL;
     api_free(d->api);
+    if (d->started) {
+        struct log_field fields[] = {{"PROBED_REASON", "stop"}};
+        log_event(LOG_LEVEL_INFO, MESSAGE_STOPPED, fields, ARRAY_LEN(fields), "probed stopped");
+    }
+    history_end(d->history);
     world_free(d->world);
-    ledger_close(d->ledger);
+    spending_close(d->spending);
+    history_close(d->history);
     budget_free(d->budget);
     if (d->http)
         http_free(d->http);

@@ -18,6 +18,7 @@ struct daemon_options {
     const char *state_dir;   /* instead of the configuration's; NULL */
     bool debug;              /* the command line's log level wins over the configuration's, also after a reload */
     bool no_api;             /* no socket at all: simulations */
+    bool no_store;           /* no history: simulations */
     int listen_fd;           /* activated socket, or -1 */
     uint64_t seed;
 };

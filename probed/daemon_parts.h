@@ -4,10 +4,12 @@
 #define PROBED_DAEMON_PARTS_H
 
 #include "probed/daemon.h"
+#include "probed/history.h"
 #include "probed/net/http.h"
 #include "probed/overrides.h"
 #include "probed/probe/prober.h"
 #include "probed/serve/api.h"
+#include "probed/spending.h"
 #include "probed/store/ledger.h"
 #include "probed/sys/notify.h"
 
@@ -27,7 +29,8 @@ struct daemon {
     struct http *http;
     struct world *world;
     struct budget *budget;
-    struct ledger *ledger;
+    struct history *history;   /* NULL: none is kept */
+    struct spending *spending;
     char *state_file;
     struct overrides overrides;
     struct api *api;
@@ -43,7 +46,7 @@ struct daemon {
 
     usec_t started_at, loaded_at; /* wall */
     char *config_error;           /* why the last reload was refused, or NULL */
-    bool local, budget_low, debug;
+    bool local, budget_low, debug, no_store, started;
     uint64_t seed;
     daemon_record_fn record; /* keeps a history; NULL */
     void *record_arg;

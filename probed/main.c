@@ -177,8 +177,6 @@ static int run(struct arguments *a, struct config *config)
     daemon_start(daemon);
     loop_run(loop);
     daemon_free(daemon);
-    struct log_field fields[] = {{"PROBED_REASON", "stop"}};
-    log_event(LOG_LEVEL_INFO, MESSAGE_STOPPED, fields, ARRAY_LEN(fields), "probed stopped");
     loop_free(loop);
     return EXIT_FINE;
 }

@@ -26,7 +26,7 @@ static void log_probe(const struct daemon *d, size_t platform, size_t route, con
 /* To whoever keeps a history. route: SIZE_MAX = the platform. */
 static void keep(const struct daemon *d, enum record_kind kind, size_t platform, size_t route, const struct observation *o, bool ok)
 {
-    if (!d->record)
+    if (!d->record && !d->history)
         return;
     const struct config *config = d->world->config;
     struct record record = {.t = loop_now(d->loop), .kind = kind, .ok = ok};
@@ -37,7 +37,9 @@ static void keep(const struct daemon *d, enum record_kind kind, size_t platform,
                   strlen(config->platforms[platform].routes[route].model));
     if (o)
         record.o = *o;
-    d->record(d->record_arg, &record);
+    if (d->record)
+        d->record(d->record_arg, &record);
+    history_told(d->history, &record);
 }
 
 static void on_observed(void *arg, size_t platform, size_t route, const struct observation *o)
@@ -134,20 +136,18 @@ static enum pace on_pace(void *arg, size_t platform, size_t route)
     return ranker_pace(d->world->ranker, d->world->route_id[platform][route], loop_now(d->loop));
 }
 
-static int on_reserve(void *arg, size_t platform, size_t route, int64_t pico, usec_t now)
+static int on_reserve(void *arg, size_t platform, size_t route, int64_t pico, usec_t now, uint64_t ticket)
 {
     struct daemon *d = arg;
     const struct config_platform *c = &d->world->config->platforms[platform];
-    return ledger_reserve(d->ledger, c->name, c->routes[route].model, pico, now);
+    return spending_reserve(d->spending, c->name, c->routes[route].model, pico, now, ticket);
 }
 
 static void on_settle(void *arg, size_t platform, size_t route, int64_t reserved, usec_t reserved_at, int64_t actual, bool tripped)
 {
     struct daemon *d = arg;
     const struct config_platform *c = &d->world->config->platforms[platform];
-    if (ledger_settle(d->ledger, c->name, c->routes[route].model, reserved, reserved_at, actual, tripped) < 0)
-        log_warning("the settlement of a probe of %s/%s could not be written down; its reservation stands, ignoring", c->name,
-                    c->routes[route].model);
+    spending_settle(d->spending, c->name, c->routes[route].model, reserved, reserved_at, actual, tripped);
 }
 
 struct prober_owner observe_owner(struct daemon *d)
@@ -181,6 +181,8 @@ void observe_ranker_event(void *arg, const struct ranker_event *event)
         {"PROBED_TO", event->to},             {"PROBED_POLICY", event->policy}, {"PROBED_REASON", buf_str(&reason)},
         {"PROBED_GENERATION", generation},
     };
+    if (event->type == RANKER_STATE)
+        history_state(d->history, event->platform, event->model, event->to);
     if (event->type == RANKER_STATE)
         log_event(is_bad(event->to) ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, MESSAGE_STATE, fields, ARRAY_LEN(fields), "%s/%s: %s -> %s%s%s",
                   event->platform, event->model, event->from, event->to, reason.len ? ": " : "", buf_str(&reason));

@@ -181,20 +181,16 @@ static int load_config(struct replay *r, const char *file, struct err *err)
 
 /* --- records --- */
 
-static int take_observation(struct replay *r, struct record *record, struct err *err)
+static int take_observation(struct replay *r, const struct record *record, struct err *err)
 {
-    struct observation *o = &record->o;
+    const struct observation *o = &record->o;
     bool chat = o->probe == PROBE_CHAT;
     int id = chat ? want_route(r, record->platform, record->model, err) : want_platform(r, record->platform, err);
     if (id < 0)
         return id;
-    o->at = r->now;
-    o->cost_pico = config_convert(r->config, o->cost_pico, "USD");
-    if (record->reporter[0])
-        o->reporter = ranker_reporter(r->ranker, record->reporter);
     if (chat && o->interval > 0 && o->source == SOURCE_PROBE)
         ranker_set_interval(r->ranker, id, o->interval, r->now);
-    int got = chat ? ranker_observe(r->ranker, id, o, r->now) : ranker_observe_platform(r->ranker, id, o, r->now);
+    int got = roster_tell(r->ranker, r->config, record, r->now);
     return got < 0 ? err_set(err, got, "the core refused it: %s", strerror(-got)) : 0;
 }
 
@@ -226,7 +222,7 @@ static void print_row(const struct table_row *row, struct buf *to)
                route_reason_name(row->reason));
 }
 
-/* What who only follows the table needs, in a fifth of the bytes. */
+/* All that is needed by one who only follows the table, in a fifth of the bytes. */
 static void print_brief_row(const struct table_row *row, struct buf *to)
 {
     buf_add_char(to, '[');
@@ -256,6 +252,8 @@ static void print_table(const struct table *table, bool brief, struct buf *to)
             json_quote(to, ranking->model);
             buf_add_str(to, ":[");
             for (size_t i = 0; i < ranking->len; i++) {
+                if (brief && !route_reason_eligible(ranking->rows[i].reason))
+                    break; /* those stand last */
                 buf_add_str(to, i ? "," : "");
                 (brief ? print_brief_row : print_row)(&ranking->rows[i], to);
             }
@@ -316,9 +314,7 @@ static int take_record(struct replay *r, struct record *record, struct err *err)
     }
     case RECORD_LISTING: {
         int route = want_route(r, record->platform, record->model, err);
-        if (route >= 0)
-            ranker_set_listing(r->ranker, route, record->ok ? LISTING_PRESENT : LISTING_ABSENT, r->now);
-        return route < 0 ? route : 0;
+        return route < 0 ? route : roster_tell(r->ranker, r->config, record, r->now);
     }
     case RECORD_USABLE: {
         int platform = want_platform(r, record->platform, err);
@@ -329,8 +325,7 @@ static int take_record(struct replay *r, struct record *record, struct err *err)
     case RECORD_OVERRIDE:
         return take_override(r, record, err);
     case RECORD_SELF_CHECK:
-        ranker_set_local(r->ranker, !record->ok, r->now);
-        return 0;
+        return roster_tell(r->ranker, r->config, record, r->now);
     case RECORD_CONFIG:
         return record->text[0] ? load_config(r, record->text, err) : 0;
     case RECORD_BALANCE:

@@ -9,7 +9,7 @@
 
 struct replay_options {
     bool skip_bad; /* a bad line is told and skipped */
-    bool brief;    /* rows of tables are [platform, slots, cost of the policy's request in 1e-12 of the currency or null] */
+    bool brief;    /* of tables only what may get requests; rows are [platform, slots, cost of the policy's request in 1e-12 of the currency or null] */
     double speed;  /* virtual seconds a second; 0 = as fast as it goes */
 };
 

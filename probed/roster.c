@@ -1,6 +1,8 @@
 /* From a configuration to a ranker with nothing in its memory yet. */
 #include "probed/roster.h"
 
+#include <errno.h>
+
 static const char *endpoint_for(const struct config_platform *c, enum dialect_id dialect)
 {
     for (size_t k = 0; k < c->endpoints_len; k++)
@@ -60,4 +62,36 @@ struct ranker *roster_ranker(const struct config *config, int *platform_id, int 
         }
     }
     return ranker;
+}
+
+static int tell_observation(struct ranker *ranker, const struct config *config, const struct record *record, usec_t now)
+{
+    struct observation o = record->o;
+    bool chat = o.probe == PROBE_CHAT;
+    int id = chat ? ranker_find(ranker, record->platform, record->model) : ranker_find_platform(ranker, record->platform);
+    if (id < 0)
+        return -ENOENT;
+    o.at = now;
+    o.cost_pico = config_convert(config, o.cost_pico, "USD");
+    if (record->reporter[0])
+        o.reporter = ranker_reporter(ranker, record->reporter);
+    return chat ? ranker_observe(ranker, id, &o, now) : ranker_observe_platform(ranker, id, &o, now);
+}
+
+int roster_tell(struct ranker *ranker, const struct config *config, const struct record *record, usec_t now)
+{
+    int id;
+    switch (record->kind) {
+    case RECORD_CHAT:
+    case RECORD_REACH:
+    case RECORD_MODELS: return tell_observation(ranker, config, record, now);
+    case RECORD_LISTING:
+        id = ranker_find(ranker, record->platform, record->model);
+        if (id < 0)
+            return -ENOENT;
+        ranker_set_listing(ranker, id, record->ok ? LISTING_PRESENT : LISTING_ABSENT, now);
+        return 0;
+    case RECORD_SELF_CHECK: ranker_set_local(ranker, !record->ok, now); return 0;
+    default: return -EINVAL;
+    }
 }

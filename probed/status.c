@@ -129,6 +129,7 @@ static void add_platform(cJSON *array, struct daemon *d, size_t index, const str
     json_add_int(p, "up", counts->state[ROUTE_UP] + counts->state[ROUTE_DEGRADED]);
     add_maintenance(p, c, loop_wall(d->loop));
     add_tags(p, c->tags, c->tags_len);
+    json_add_number(p, "target", c->target > 0 ? c->target : NAN);
     json_add_number(p, "spent", units(budget_spent_platform(d->budget, c->name, loop_now(d->loop))));
 }
 
@@ -175,6 +176,7 @@ cJSON *status_to_json(struct daemon *d)
     CLEANUP(alloc_freep) struct counts *counts = count_states(d, &total);
     add_routes(json, &total);
     add_budget(json, d);
+    history_to_json(d->history, json);
     add_probes(json, d);
     add_loop(json, d);
     cJSON *platforms = json_add_array(json, "platforms");

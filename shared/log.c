@@ -21,6 +21,8 @@
 
 static log_sink_fn sink_fn;
 static void *sink_arg;
+static log_sink_fn tap_fn;
+static void *tap_arg;
 static enum log_level most_verbose_level = LOG_LEVEL_INFO;
 
 /* A value with spaces is quoted, so that the fields of a line can be told apart. */
@@ -93,9 +95,11 @@ static void emit(enum log_level level, const char *message_id, const struct log_
                       : fields_len > LOG_FIELDS_MAX ? LOG_FIELDS_MAX
                                                     : fields_len,
     };
-    if (sink_fn)
+    if (tap_fn && message_id && level <= LOG_LEVEL_INFO)
+        tap_fn(tap_arg, &entry);
+    if (log_wanted(level) && sink_fn)
         sink_fn(sink_arg, &entry);
-    else
+    else if (log_wanted(level))
         write_stderr(&entry);
     errno = saved;
 }
@@ -104,6 +108,12 @@ void log_set_sink(log_sink_fn sink, void *arg)
 {
     sink_fn = sink;
     sink_arg = arg;
+}
+
+void log_set_tap(log_sink_fn tap, void *arg)
+{
+    tap_fn = tap;
+    tap_arg = arg;
 }
 
 void log_set_level(enum log_level most_verbose)
@@ -128,7 +138,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 
 void log_event(enum log_level level, const char *message_id, const struct log_field *fields, size_t fields_len, const char *fmt, ...)
 {
-    if (!log_wanted(level))
+    if (!log_wanted(level) && !tap_fn)
         return;
     va_list ap;
     va_start(ap, fmt);

@@ -31,6 +31,8 @@ struct log_entry {
 typedef void (*log_sink_fn)(void *arg, const struct log_entry *entry);
 
 void log_set_sink(log_sink_fn sink, void *arg); /* NULL = the default, stderr with "<N>" prefixes */
+/* Told of every event (an entry with a message id) of level INFO and above as well, whatever the level that is set; NULL = nobody. It must not log. */
+void log_set_tap(log_sink_fn tap, void *arg);
 void log_set_level(enum log_level most_verbose); /* default INFO */
 bool log_wanted(enum log_level level);
 

@@ -36,6 +36,21 @@ static struct {
     unsigned long lost;
 } journal = {.probe = -1};
 
+const char *message_name(const char *message_id)
+{
+    static const struct {
+        const char *id, *name;
+    } names[] = {
+#define X(id, name) {id, name},
+        MESSAGE_TABLE(X)
+#undef X
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (message_id && strcmp(names[i].id, message_id) == 0)
+            return names[i].name;
+    return NULL;
+}
+
 enum room { ROOM_YES, ROOM_FULL, ROOM_NO_JOURNAL };
 
 /* Connected anew each time: journald may have been started again, and then this is another socket of the same name. */

@@ -103,6 +103,21 @@ int64_t config_convert(const struct config *config, int64_t pico, const char *cu
     return -1;
 }
 
+int64_t config_convert_to(const struct config *config, int64_t pico, const char *currency)
+{
+    if (!config || pico < 0)
+        return -1;
+    if (strcmp(currency, config->currency) == 0)
+        return pico;
+    for (size_t i = 0; i < config->rates_len; i++) {
+        if (strcmp(config->rates[i].currency, currency) != 0 || config->rates[i].pico <= 0)
+            continue;
+        __int128 sum = ((__int128)pico * PICO_PER_UNIT + config->rates[i].pico / 2) / config->rates[i].pico;
+        return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
+    }
+    return -1;
+}
+
 const struct config_platform *config_find_platform(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->platforms_len; i++)

@@ -67,6 +67,11 @@ struct config_window { /* planned maintenance: one stretch, or daily */
     char *reason;
 };
 
+struct config_store { /* how long the history is kept */
+    usec_t raw, minutes, hours; /* single records; sums of a minute; of an hour, and events */
+    size_t size;                /* bytes of the file, beyond which the oldest goes first */
+};
+
 struct config_platform {
     char *name, *title;
     char *file; /* where it was defined, for messages */
@@ -85,6 +90,7 @@ struct config_platform {
     char *models_path, *chat_path; /* appended to the endpoint; NULL = the dialect's own */
     enum probe_level level;
     int64_t budget;             /* pico reference a day, BUDGET_UNLIMITED = only the limits above it */
+    double target;              /* availability that was promised or is wanted, 0..1; 0 = none */
     int concurrency;            /* probes in flight, 0 = the default */
     struct tag *tags;
     size_t tags_len;
@@ -124,6 +130,7 @@ struct config {
     size_t rates_len;
     struct budget_limits budget;
     struct health_rules health;
+    struct config_store store;
     bool replay_open;  /* a replay adds platforms and models as they appear */
     int concurrency, platform_concurrency; /* probes in flight: in all, a platform */
     int dns_concurrency;
@@ -154,6 +161,8 @@ void config_unref(struct config *config);
 void config_dump(const struct config *config, FILE *to);
 
 int64_t config_convert(const struct config *config, int64_t pico, const char *currency); /* -1: no rate */
+/* The other way: so much of the reference currency in that one. */
+int64_t config_convert_to(const struct config *config, int64_t pico, const char *currency); /* -1: no rate */
 /* NULL or the window that `wall` is in. */
 const struct config_window *config_platform_maintenance(const struct config_platform *platform, usec_t wall);
 const struct config_platform *config_find_platform(const struct config *config, const char *name);

@@ -100,6 +100,18 @@ static const struct keyword replay[] = {
 };
 SECTION(, section_replay, "replay", replay);
 
+#define KEEP(word, least, most, to)                                                                                                        \
+    {                                                                                                                                      \
+        .name = #word, .type = KEYWORD_DURATION, .offset = AT(config_store, word), .min = least, .max = most, .initial = to                \
+    }
+static const struct keyword store[] = {
+    KEEP(raw, USEC_PER_HOUR, 3650 * USEC_PER_DAY, "7d"),
+    KEEP(minutes, USEC_PER_HOUR, 3650 * USEC_PER_DAY, "48h"),
+    KEEP(hours, USEC_PER_DAY, 36500 * USEC_PER_DAY, "365d"),
+    {.name = "size", .type = KEYWORD_SIZE, .offset = AT(config_store, size), .min = 16 * 1024 * 1024, .max = INT64_MAX / 2, .initial = "4GiB"},
+};
+SECTION(static, section_store, "store", store);
+
 static const struct keyword roles[] = {
     LATER("reader", nothing),
     LATER("reporter", nothing),
@@ -163,6 +175,7 @@ static const struct keyword top[] = {
      .pass = PASS_SETTINGS},
     FIRST("budget", budget, PASS_SETTINGS, false),
     {.name = "health", .type = KEYWORD_SECTION, .offset = AT(config, health), .section = &section_health, .pass = PASS_SETTINGS},
+    {.name = "store", .type = KEYWORD_SECTION, .offset = AT(config, store), .section = &section_store, .pass = PASS_SETTINGS},
     {.name = "replay", .type = KEYWORD_SECTION, .section = &section_replay, .pass = PASS_SETTINGS},
     COUNT("concurrency", concurrency, 1, 10000, "64"),
     COUNT("platform_concurrency", platform_concurrency, 1, 1000, "8"),
@@ -264,6 +277,7 @@ static const struct keyword platform[] = {
     OWN("key", platform_key),
     {.name = "level", .type = KEYWORD_WORD, .offset = AT(config_platform, level), .words = words_level, .initial = "chat"},
     {.name = "budget", .type = KEYWORD_MONEY_DAY, .offset = AT(config_platform, budget), .max = 1000000, .initial = "unlimited"},
+    {.name = "target", .type = KEYWORD_PERCENT, .offset = AT(config_platform, target), .max = 100, .initial = "0%"},
     {.name = "concurrency", .type = KEYWORD_COUNT, .offset = AT(config_platform, concurrency), .max = 1000, .initial = "0"},
     {.name = "user_agent", .type = KEYWORD_TEXT, .offset = AT(config_platform, user_agent), .max = 200},
     OWN("headers", platform_headers),

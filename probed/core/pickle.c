@@ -128,7 +128,7 @@ void pickle_time(struct pickle *p, usec_t *v)
     int64_t x = *v;
 
     pickle_i64(p, &x);
-    if (x >= TIME_LEAST && x <= TIME_MOST)
+    if (x >= TIME_LEAST && x <= (p->latest > 0 ? p->latest : TIME_MOST))
         *v = x;
     else
         p->bad = true;

@@ -19,6 +19,7 @@
 struct pickle {
     struct buf *to;         /* writing; NULL = reading */
     const uint8_t *at, *end; /* reading: what is left */
+    usec_t latest;          /* reading: no time is later; 0 = none known yet */
     bool bad;
 };
 

@@ -370,6 +370,11 @@ const struct table_facts *ranker_facts(const struct ranker *r, int route)
     return route >= 0 && (size_t)route < r->routes_len ? r->routes[route]->facts : NULL;
 }
 
+const struct price *ranker_price(const struct ranker *r, int route)
+{
+    return &r->routes[route]->price;
+}
+
 void ranker_relate(struct ranker *r, const struct ranked_route *route)
 {
     struct ranked_model *m = &r->models[route->model];

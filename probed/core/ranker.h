@@ -64,6 +64,7 @@ size_t ranker_routes(const struct ranker *r);
 int ranker_find(const struct ranker *r, const char *platform, const char *model); /* -1 = none */
 enum route_state ranker_state(const struct ranker *r, int route); /* as of the last refresh */
 const struct table_facts *ranker_facts(const struct ranker *r, int route);
+const struct price *ranker_price(const struct ranker *r, int route);
 
 /* Takes over statistics, health, caps, incumbents, evidence, slots and the clock of the same-named routes, policies and models of `old`
  * (which is left fit only for ranker_free). Overrides and evidence about platforms come too. */
@@ -101,6 +102,7 @@ void ranker_set_usable(struct ranker *r, int platform, bool usable, const char *
 void ranker_set_maintenance(struct ranker *r, int platform, bool on, usec_t now);
 /* Our own network is at fault: verdicts freeze (observations with relay faults are dropped) and the table says so. */
 void ranker_set_local(struct ranker *r, bool on, usec_t now);
+/* Everything known is from before a restart: the table says so, and each route that was ever observed, until it is observed again. Off: the table only. */
 void ranker_set_restored(struct ranker *r, bool on);
 
 enum override_action { OVERRIDE_NONE, OVERRIDE_DRAIN, OVERRIDE_PIN, OVERRIDE_ENABLE };

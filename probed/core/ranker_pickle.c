@@ -20,6 +20,7 @@
 #define ROUTES_MOST 65536
 #define POLICIES_MOST 256
 #define NAME_SIZE 256
+#define SECONDS_MOST 1e12
 #define CATCH_UP (30 * USEC_PER_DAY)
 
 _Static_assert(sizeof(struct ranked_route) == 6008 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
@@ -33,9 +34,9 @@ static void input_pickle(struct pickle *p, struct loss_input *in)
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         pickle_part(p, parts[i], 0, 1);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-        PICKLE(p, numbers[i]);
+        pickle_part(p, numbers[i], 0, SECONDS_MOST);
     for (int i = 0; i < LATENCY_STATISTICS; i++)
-        PICKLE(p, &in->latency[i]);
+        pickle_part(p, &in->latency[i], -1, SECONDS_MOST);
     PICKLE(p, &in->price_known);
     PICKLE(p, &in->price_input);
     PICKLE(p, &in->price_output);
@@ -116,8 +117,8 @@ static void model_pickle(struct pickle *p, struct ranked_model *m)
     pickle_part(p, &m->tolerated, 0, 1);
     pickle_time(p, &m->tolerated_at);
     pickle_time(p, &m->observed_at);
-    pickle_i64(p, &m->due);
-    pickle_i64(p, &m->round);
+    pickle_time(p, &m->due);
+    pickle_time(p, &m->round);
     PICKLE(p, &m->everything);
     PICKLE(p, &m->content);
     PICKLE(p, &m->ranked);
@@ -132,7 +133,7 @@ static void standing_pickle(struct pickle *p, struct standing *s)
     PICKLE(p, &challenger);
     PICKLE(p, &leader);
     PICKLE(p, &s->flags);
-    PICKLE(p, &s->move);
+    pickle_part(p, &s->move, 0, TABLE_SLOTS);
     pickle_time(p, &s->move_at);
     PICKLE(p, &s->pinned);
     s->first = first;
@@ -440,6 +441,7 @@ int ranker_restore(struct ranker *r, const void *data, size_t len)
     if (version != PICKLE_VERSION)
         return -EPROTO;
     pickle_time(&p, &r->now);
+    p.latest = r->now + USEC_PER_DAY; /* what is told for later (Retry-After) is capped far below that */
     PICKLE(&p, &r->revision);
     PICKLE(&p, &r->local);
     read_reporters(&p, r);

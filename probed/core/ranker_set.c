@@ -145,11 +145,13 @@ void ranker_set_restored(struct ranker *r, bool on)
 {
     r->restored = on;
     r->changed = true;
-    for (size_t i = 0; i < r->routes_len; i++) {
-        if (r->routes[i]->restored == on)
+    for (size_t i = 0; on && i < r->routes_len; i++) {
+        struct ranked_route *route = r->routes[i];
+
+        if (route->restored || route->stats.sampled_at <= 0)
             continue;
-        r->routes[i]->restored = on;
-        ranker_mark(r, r->routes[i]);
+        route->restored = true;
+        ranker_urge(r, route);
     }
 }
 

@@ -31,7 +31,7 @@ static void moment_pickle(struct pickle *p, struct decay_moment *m)
 {
     pickle_time(p, &m->at);
     pickle_part(p, &m->weight, 0, PICKLE_MOST);
-    PICKLE(p, &m->mean);
+    pickle_part(p, &m->mean, 0, PICKLE_MOST);
     pickle_part(p, &m->square, 0, PICKLE_MOST * PICKLE_MOST);
 }
 

@@ -12,19 +12,18 @@
 
 #define GAMMA ((1 + SKETCH_ERROR) / (1 - SKETCH_ERROR))
 #define LOG_GAMMA 0.020000666706669435 /* ln GAMMA */
-#define KEY_MAX 2000                   /* far beyond 10 years in us */
-#define DUST 1e-4                      /* share of the whole below which an entry may go */
+#define DUST 1e-4 /* share of the whole below which an entry may go */
 
-static uint16_t key_of(usec_t value)
+uint16_t sketch_key(usec_t value)
 {
     if (value <= 1)
         return 0;
     double key = ceil(log((double)value) / LOG_GAMMA - 1e-9);
 
-    return key > KEY_MAX ? KEY_MAX : (uint16_t)key;
+    return key > SKETCH_KEY_MAX ? SKETCH_KEY_MAX : (uint16_t)key;
 }
 
-static double value_of(uint16_t key)
+double sketch_value(uint16_t key)
 {
     return key == 0 ? 1 : 2 * exp(key * LOG_GAMMA) / (GAMMA + 1);
 }
@@ -136,7 +135,7 @@ static void bring_to(struct sketch *s, usec_t half_life, usec_t now)
 void sketch_add(struct sketch *s, usec_t value, usec_t half_life, usec_t now)
 {
     bring_to(s, half_life, now);
-    add_key(s, key_of(value), 1);
+    add_key(s, sketch_key(value), 1);
 }
 
 void sketch_merge(struct sketch *s, const struct sketch *from, usec_t half_life, usec_t now)
@@ -163,7 +162,7 @@ void sketch_quantiles(const struct sketch *s, const double *qs, usec_t *ret, int
 
         while (i < s->len - 1 && passed + (double)s->weights[i] < wanted)
             passed += (double)s->weights[i++];
-        ret[j] = (usec_t)llround(value_of(s->keys[i]));
+        ret[j] = (usec_t)llround(sketch_value(s->keys[i]));
     }
 }
 
@@ -184,7 +183,7 @@ usec_t sketch_mean(const struct sketch *s)
         return -1;
     for (int i = 0; i < s->len; i++) {
         /* Neighbouring keys are the rule: a multiplication in place of most of the exponentials. */
-        value = last >= 0 && s->keys[i] == last + 1 && last > 0 ? value * GAMMA : value_of(s->keys[i]);
+        value = last >= 0 && s->keys[i] == last + 1 && last > 0 ? value * GAMMA : sketch_value(s->keys[i]);
         last = s->keys[i];
         sum += value * (double)s->weights[i];
         weight += (double)s->weights[i];
@@ -204,7 +203,7 @@ void sketch_shift(struct sketch *s, double ratio, double weight)
 
     for (int i = 0; i < s->len; i++) {
         long key = s->keys[i] + steps;
-        uint16_t clamped = (uint16_t)(key < 0 ? 0 : key > KEY_MAX ? KEY_MAX : key);
+        uint16_t clamped = (uint16_t)(key < 0 ? 0 : key > SKETCH_KEY_MAX ? SKETCH_KEY_MAX : key);
 
         if (kept > 0 && s->keys[kept - 1] == clamped) {
             s->weights[kept - 1] += s->weights[i];

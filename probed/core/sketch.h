@@ -12,6 +12,7 @@
 
 #define SKETCH_ENTRIES 160
 #define SKETCH_ERROR 0.01
+#define SKETCH_KEY_MAX 2000 /* far beyond 10 years in us */
 
 struct sketch {
     usec_t at;
@@ -20,6 +21,10 @@ struct sketch {
     uint16_t keys[SKETCH_ENTRIES]; /* ascending */
     float weights[SKETCH_ENTRIES];
 };
+
+/* The bucket of a value, 0..SKETCH_KEY_MAX, and what a bucket stands for: for whoever counts in the same buckets without decay. */
+uint16_t sketch_key(usec_t value);
+double sketch_value(uint16_t key);
 
 void sketch_add(struct sketch *s, usec_t value, usec_t half_life, usec_t now);
 /* Adds everything in `from`; both as they stand at `now`. */

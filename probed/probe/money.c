@@ -8,6 +8,7 @@
  * The governor: at the configured intervals the expected probes of a day cost so and so much; if that is more than the budget allows, every paid interval is stretched
  * by the same factor, so that the money lasts the day instead of being spent by noon. What the budget then still refuses goes
  * down the ladder: the route's platform is probed by `models`, or `reach`, and the row says so. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,27 +112,39 @@ void money_level_changed(struct target *t, enum probe_level level, const char *w
     t->p->owner.level(t->p->owner.arg, t->platform, t->index, level, t->why, interval);
 }
 
-bool money_reserve(struct target *t, usec_t now)
+void money_unreserve(struct target *t)
+{
+    budget_settle(t->p->budget, t->account, t->reserved, t->reserved_at, 0, t->expected);
+    t->reserved = 0;
+    money_level_changed(t, LEVEL_MODELS, "the reservation could not be written down");
+}
+
+int money_reserve(struct target *t, usec_t now)
 {
     struct prober *p = t->p;
     t->reserved = money_worst(t);
     t->expected = money_expected(t);
     t->reserved_at = now;
     if (t->reserved <= 0)
-        return t->reserved == 0; /* free: nothing to write down */
+        return t->reserved == 0 ? 0 : -ENOSPC; /* free: nothing to write down */
     enum budget_verdict verdict = affordable(t, t->reserved, now);
     if (verdict == BUDGET_GRANTED)
         verdict = budget_reserve(p->budget, t->account, t->reserved, now);
     if (verdict != BUDGET_GRANTED) {
         money_level_changed(t, LEVEL_MODELS, budget_verdict_text(verdict));
-        return false;
+        return -ENOSPC;
     }
-    if (p->owner.reserve(p->owner.arg, t->platform, t->index, t->reserved, now) < 0) {
-        budget_settle(p->budget, t->account, t->reserved, now, 0, t->expected);
-        money_level_changed(t, LEVEL_MODELS, "the reservation could not be written down");
-        return false;
+    int r = p->owner.reserve(p->owner.arg, t->platform, t->index, t->reserved, now, ++p->tickets);
+    if (r == -EINPROGRESS) {
+        t->ticket = p->tickets;
+        TAILQ_INSERT_TAIL(&p->reserving, t, reserving);
+        return r;
     }
-    return true;
+    if (r < 0) {
+        money_unreserve(t);
+        return -ENOSPC;
+    }
+    return 0;
 }
 
 void money_settle(struct target *t, struct observation *o)

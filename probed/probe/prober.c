@@ -216,6 +216,10 @@ static void target_move(struct target *t, struct prober *p, size_t platform, siz
     t->p = p;
     t->platform = platform;
     t->index = index;
+    if (t->ticket > 0) {
+        TAILQ_REMOVE(&t->p->reserving, t, reserving);
+        TAILQ_INSERT_TAIL(&p->reserving, t, reserving);
+    }
     if (running && t->kind == PROBE_CHAT)
         t->expected = money_expected(t); /* it will be settled at the new price, which must not look like a surprise */
     if (queued)
@@ -340,6 +344,8 @@ struct prober *prober_new(struct loop *loop, struct http *http, struct config *c
     p->random = old ? old->random : seed;
     p->stretch = old ? old->stretch : 1;
     TAILQ_INIT(&p->ready);
+    TAILQ_INIT(&p->reserving);
+    p->tickets = old ? old->tickets : 0;
     p->pump = loop_timer_new(loop, "probe queue", on_pump, p);
     p->governor = loop_timer_new(loop, "budget governor", on_govern, p);
     p->platforms_len = config->platforms_len;
@@ -419,6 +425,18 @@ void prober_start(struct prober *p)
     on_govern(p);
     anchors_start(p->anchors);
     admit_pump(p);
+}
+
+void prober_reserved(struct prober *p, uint64_t ticket, int error)
+{
+    struct target *t;
+    TAILQ_FOREACH(t, &p->reserving, reserving)
+    {
+        if (t->ticket == ticket) {
+            chat_reserved(t, error);
+            return;
+        }
+    }
 }
 
 /* --- reports ----------------------------------------------------------------------------------------------------------- */

@@ -24,8 +24,9 @@ struct prober_owner {
     void (*breaker)(void *arg, size_t platform, size_t route, int64_t cost_pico, int64_t expected_pico);
     void (*local)(void *arg, bool on);                                                               /* self_check anchors */
     enum pace (*pace)(void *arg, size_t platform, size_t route);
-    /* Writes the reservation down before money is spent; < 0 = could not, the probe is not sent. */
-    int (*reserve)(void *arg, size_t platform, size_t route, int64_t pico, usec_t now);
+    /* Writes the reservation down before money is spent. 0: done; -EINPROGRESS: prober_reserved will be called, later, with the ticket; else < 0: it
+     * could not, the probe is not sent. */
+    int (*reserve)(void *arg, size_t platform, size_t route, int64_t pico, usec_t now, uint64_t ticket);
     void (*settle)(void *arg, size_t platform, size_t route, int64_t reserved, usec_t reserved_at, int64_t actual, bool tripped);
 };
 
@@ -35,6 +36,9 @@ struct prober *prober_new(struct loop *loop, struct http *http, struct config *c
                           const struct prober_owner *owner, struct prober *old, uint64_t seed);
 struct prober *prober_free(struct prober *p); /* cancels what is in flight; returns NULL */
 void prober_start(struct prober *p);
+/* What became of a reservation that was in progress: 0 = it is written down, < 0 = it could not be, and nothing of it stands. A ticket of a probe that is gone by now
+ * is passed over. */
+void prober_reserved(struct prober *p, uint64_t ticket, int error);
 
 struct prober_endpoint_report { const char *url; enum dialect_id dialect; bool in_use, up; struct observation last; };
 struct prober_platform_report {

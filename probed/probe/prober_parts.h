@@ -53,6 +53,8 @@ struct target {
     usec_t told_interval;      /* as the owner last heard */
     int64_t reserved, expected; /* of the probe in flight */
     usec_t reserved_at;
+    uint64_t ticket;           /* of the reservation that is being written down; 0 = none */
+    TAILQ_ENTRY(target) reserving;
     int account;               /* budget */
     int max_tokens;            /* learnt; 0 = the default */
     double learnt_prompt, learnt_output; /* decayed means of tokens used */
@@ -88,6 +90,8 @@ struct prober {
     size_t platforms_len;
     int in_flight, queued;
     struct platform_queue ready;
+    struct target_queue reserving; /* chats that wait for their reservation to be written down */
+    uint64_t tickets;    /* the last one given */
     struct loop_timer *pump;
     struct loop_timer *governor;
     double stretch;      /* paid intervals are this much longer, so that the budget lasts the day; >= 1 */
@@ -129,8 +133,10 @@ enum pace endpoints_pace(const struct target *t, const struct health_rules *rule
 enum probe_level money_level(struct target *t, usec_t now, char *why, size_t size);
 int money_max_tokens(const struct target *t);
 int64_t money_expected(const struct target *t), money_worst(const struct target *t);
-/* Reserves and has it written down. False: not granted, *why said. */
-bool money_reserve(struct target *t, usec_t now);
+/* Reserves and has it written down: 0; -EINPROGRESS: it is being written, under t->ticket; -ENOSPC: not granted, and the level says why. */
+int money_reserve(struct target *t, usec_t now);
+/* It could not be written down: nothing is reserved. */
+void money_unreserve(struct target *t);
 void money_settle(struct target *t, struct observation *o);
 void money_learn(struct target *t, const struct observation *o);
 void money_govern(struct prober *p);
@@ -148,6 +154,7 @@ void anchors_forget(struct anchors *a, const struct target *t);
 int reach_start(struct target *t);
 int models_start(struct target *t);
 int chat_start(struct target *t);
+void chat_reserved(struct target *t, int error);
 void chat_abandon(struct target *t);
 /* DNS, connection, TLS, what is common to every answer, from http's result. */
 void observation_from_http(struct observation *o, const struct target *t, const struct http_result *result);

@@ -54,9 +54,26 @@ static void on_deadline(void *arg)
     chat_over(t, &result);
 }
 
+/* Nothing was sent, nothing will be charged. */
+static void settle_nothing(struct target *t)
+{
+    struct observation none = observation_make(PROBE_CHAT, loop_now(t->p->loop), outcome_make(STAGE_QUEUE, OUTCOME_CANCELED, 0));
+    none.cost_pico = 0;
+    money_settle(t, &none);
+}
+
+static void take_back(struct target *t)
+{
+    TAILQ_REMOVE(&t->p->reserving, t, reserving);
+    t->ticket = 0;
+    settle_nothing(t);
+}
+
 /* Ends a chat in flight without an observation (reload, shutdown). The reservation stands: the relay may well charge for it. */
 void chat_abandon(struct target *t)
 {
+    if (t->ticket > 0)
+        take_back(t); /* nothing was sent yet */
     if (t->deadline)
         loop_timer_stop(t->deadline);
     http_cancel(t->http, NULL);
@@ -101,16 +118,17 @@ static int send_request(struct target *t, const struct config_route *route)
     return r;
 }
 
-int chat_start(struct target *t)
+/* The money is there, and that is written down. */
+static int chat_send(struct target *t)
 {
     struct platform *pf = &t->p->platforms[t->platform];
     const struct config_route *route = target_route(t);
     const struct config_timeouts *timeouts = &target_probe(t)->timeouts;
     usec_t now = loop_now(t->p->loop);
-    if (pf->in_use[route->dialect] == UINT8_MAX)
+    if (pf->in_use[route->dialect] == UINT8_MAX) {
+        settle_nothing(t);
         return -ENOENT;
-    if (!money_reserve(t, now))
-        return -ENOSPC;
+    }
     t->endpoint = pf->in_use[route->dialect];
     t->timeout_stage = STAGE_COUNT;
     challenge_make(&t->challenge, &t->p->random);
@@ -118,13 +136,34 @@ int chat_start(struct target *t)
     int r = send_request(t, route);
     if (r < 0) {
         t->reading = chat_reading_free(t->reading);
-        struct observation none = observation_make(PROBE_CHAT, now, outcome_make(STAGE_QUEUE, OUTCOME_CANCELED, 0));
-        none.cost_pico = 0; /* nothing was sent */
-        money_settle(t, &none);
+        settle_nothing(t);
         return r;
     }
     if (!t->deadline)
         t->deadline = loop_timer_new(t->p->loop, "chat deadline", on_deadline, t);
     loop_timer_set(t->deadline, now + (timeouts->first < timeouts->stall ? timeouts->first : timeouts->stall));
     return 0;
+}
+
+int chat_start(struct target *t)
+{
+    if (t->p->platforms[t->platform].in_use[target_route(t)->dialect] == UINT8_MAX)
+        return -ENOENT;
+    int r = money_reserve(t, loop_now(t->p->loop));
+    if (r == -EINPROGRESS)
+        return 0; /* it has its place already */
+    return r < 0 ? r : chat_send(t);
+}
+
+void chat_reserved(struct target *t, int error)
+{
+    TAILQ_REMOVE(&t->p->reserving, t, reserving);
+    t->ticket = 0;
+    t->started = loop_now(t->p->loop);
+    if (error < 0)
+        money_unreserve(t);
+    if (error < 0 || chat_send(t) < 0) {
+        admit_done(t);
+        target_plan(t, 0);
+    }
 }

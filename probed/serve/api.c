@@ -24,7 +24,8 @@
 #define API_TIMES                                                                                                                          \
     {                                                                                                                                      \
         .idle = 75 * USEC_PER_SEC, /* longer than nginx keeps a connection to an upstream (60 s), so that it closes first */               \
-            .request = 30 * USEC_PER_SEC, .answer = 30 * USEC_PER_SEC, .heartbeat = 15 * USEC_PER_SEC                                      \
+            .request = 30 * USEC_PER_SEC, .answer = 30 * USEC_PER_SEC, .heartbeat = 15 * USEC_PER_SEC,                                     \
+            .history = 30 * USEC_PER_SEC                                                                                                   \
     }
 /* MHD's own limit is beyond every cap of ours: it would leave connections waiting without a word. */
 #define API_CONNECTIONS_MAX 65536u
@@ -254,6 +255,7 @@ struct api *api_new(struct loop *loop, const struct api_owner *owner, int listen
     TAILQ_INIT(&api->clients);
     TAILQ_INIT(&api->watchers);
     TAILQ_INIT(&api->due);
+    TAILQ_INIT(&api->askings);
     api->cache = cache_new();
     api->again = loop_timer_new(loop, "api", api_again, api);
     api->sweep = loop_timer_new(loop, "api sweep", api_sweep, api);
@@ -275,10 +277,12 @@ struct api *api_free(struct api *api)
     if (api->mhd != NULL) {
         /* The listening socket stays ours to close and to remove. */
         MHD_quiesce_daemon(api->mhd);
+        bool asked = !TAILQ_EMPTY(&api->askings);
         watch_end_all(api);
+        asking_end_all(api);
         /* Their last words go out now or never: whoever takes nothing is not waited for. Nothing is suspended any more, as MHD_stop_daemon
          * demands. */
-        for (int i = 0; i < API_LAST_RUNS && !TAILQ_EMPTY(&api->watchers); i++)
+        for (int i = 0; i < API_LAST_RUNS && (asked || !TAILQ_EMPTY(&api->watchers)); i++)
             MHD_run(api->mhd);
         MHD_stop_daemon(api->mhd);
     }

@@ -10,7 +10,8 @@
  * cache.c      what is made of a ranking once (JSON, text, picks) and shared by all readers
  * reading.c    a table sent piece by piece out of that cache
  * row.c        one row of it, and what is said when there is none
- * routes.c pick.c explain.c status.c watch.c commands.c override.c   the endpoints */
+ * asking.c     questions to the history: a request that waits for an answer from another thread
+ * routes.c pick.c explain.c status.c watch.c history.c commands.c override.c   the endpoints */
 #ifndef PROBED_SERVE_API_PARTS_H
 #define PROBED_SERVE_API_PARTS_H
 
@@ -28,7 +29,8 @@
 #define API_BODY_MAX          ((size_t)64 * 1024)
 #define API_NAME_MAX          128 /* bytes of a platform, model or policy name */
 #define API_AFFINITY_MAX      512
-#define API_PARAMETERS_MAX    4
+#define API_PARAMETERS_MAX    8
+#define API_MANY_MAX          HISTORY_SERIES_MAX /* times that a parameter may be given which may be given many times */
 #define API_RESERVE           16 /* connections beyond the caps, in which admins are served and others told 503 */
 #define API_RETRY_S           1  /* Retry-After of every 503: a table may come out each second */
 
@@ -49,9 +51,11 @@ struct api_times {    /* members so that tests can shorten them */
     usec_t request;   /* first connect, or the request line, to the whole request */
     usec_t answer;    /* an answer (or one event of a watch) to be taken */
     usec_t heartbeat; /* longest silence towards a watcher */
+    usec_t history;   /* for an answer from the history */
 };
 
 struct watcher;
+struct asking;
 struct endpoint;
 
 struct client { /* one a connection */
@@ -68,6 +72,7 @@ struct client { /* one a connection */
     gid_t *groups;
     size_t groups_len;
     struct watcher *watcher; /* while it is one; owned by its MHD response */
+    struct asking *asking;   /* while its request waits for an answer from the history, or that is about to be sent */
     TAILQ_ENTRY(client) all;
 
     /* The request in hand (a connection has one at a time). */
@@ -76,6 +81,8 @@ struct client { /* one a connection */
     const struct endpoint *endpoint;
     size_t url_len;
     const char *parameters[API_PARAMETERS_MAX]; /* as in endpoint->parameters; borrowed from MHD; NULL = not given */
+    const char *many[API_MANY_MAX];             /* all values of the one that may be given many times */
+    size_t many_len;
     struct buf body;
     bool body_over;
 };
@@ -91,6 +98,7 @@ void blob_unref(struct blob *blob);
 
 struct cache;
 TAILQ_HEAD(watcher_list, watcher);
+TAILQ_HEAD(asking_list, asking);
 
 struct policy_seen {   /* one a policy of the table in hand */
     uint64_t changed;  /* stamp of the last table in which any of its rankings changed */
@@ -123,6 +131,7 @@ struct api {
     struct loop_timer *pump; /* wakes the due, some a turn */
     struct loop_timer *beat;
     uint64_t lease_stamp; /* counts renewals and heartbeats */
+    struct asking_list askings; /* those that are suspended */
 
     uint64_t requests, refused;
 };
@@ -147,6 +156,7 @@ struct parameter {
     const char *name;
     size_t max; /* bytes */
     bool required;
+    bool many; /* may be given API_MANY_MAX times; at most one of an endpoint */
 };
 struct endpoint {
     const char *method; /* "GET" (HEAD comes with it) or "POST" */
@@ -242,6 +252,14 @@ void watch_end_all(struct api *api); /* wakes them all for their last words */
 void watch_pump(void *arg);          /* timers' callbacks; arg = api */
 void watch_beat(void *arg);
 
+/* --- asking.c --- */
+/* Asks the owner; the answer is sent when it is there. */
+enum MHD_Result asking_start(struct client *c, const struct history_query *query);
+/* MHD calls for the request again: its wait is over. */
+enum MHD_Result asking_answer(struct client *c);
+void asking_free(struct asking *a);      /* forgets the question */
+void asking_end_all(struct api *api);    /* wakes them all for their last words */
+
 /* --- override.c --- */
 /* From a request body. 0, or -EINVAL with err said. `now` wall clock. */
 int override_parse(const char *body, size_t len, usec_t now, struct api_override *ret, struct err *err) ATTR_UNUSED_RESULT;
@@ -258,6 +276,10 @@ enum MHD_Result best_get(struct client *c);
 enum MHD_Result pick_get(struct client *c);
 enum MHD_Result explain_get(struct client *c);
 enum MHD_Result watch_get(struct client *c);
+enum MHD_Result history_get(struct client *c);
+enum MHD_Result events_get(struct client *c);
+enum MHD_Result report_get(struct client *c);
+enum MHD_Result dump_get(struct client *c);
 enum MHD_Result override_post(struct client *c);
 enum MHD_Result reload_post(struct client *c);
 enum MHD_Result probe_post(struct client *c);

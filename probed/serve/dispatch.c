@@ -34,7 +34,7 @@ static enum MHD_Result parameter_take(void *arg, enum MHD_ValueKind kind, const 
     check->name = key;
     if (i == API_PARAMETERS_MAX || c->endpoint->parameters[i].name == NULL || strlen(key) != key_len)
         check->wrong = PARAMETER_UNKNOWN;
-    else if (c->parameters[i] != NULL)
+    else if (c->endpoint->parameters[i].many ? c->many_len == API_MANY_MAX : c->parameters[i] != NULL)
         check->wrong = PARAMETER_TWICE;
     else if (value == NULL || value_len == 0)
         check->wrong = PARAMETER_EMPTY;
@@ -43,8 +43,11 @@ static enum MHD_Result parameter_take(void *arg, enum MHD_ValueKind kind, const 
         check->max = c->endpoint->parameters[i].max;
     } else if (strlen(value) != value_len || !text_is_utf8(value, value_len))
         check->wrong = PARAMETER_BYTES;
-    else
+    else {
+        if (c->endpoint->parameters[i].many)
+            c->many[c->many_len++] = value;
         c->parameters[i] = value;
+    }
     return check->wrong == PARAMETER_FINE ? MHD_YES : MHD_NO;
 }
 
@@ -55,7 +58,8 @@ static enum MHD_Result parameter_problem(struct client *c, const struct paramete
     cJSON *problem = NULL;
     switch (check->wrong) {
     case PARAMETER_TWICE:
-        problem = answer_problem_new(MHD_HTTP_BAD_REQUEST, "parameter \"%s\" is given more than once", name);
+        problem = answer_problem_new(MHD_HTTP_BAD_REQUEST, "parameter \"%s\" is given more than %s", name,
+                                     c->many_len > 0 && dispatch_parameter(c, name) == c->many[c->many_len - 1] ? "12 times" : "once");
         break;
     case PARAMETER_EMPTY:
         problem = answer_problem_new(MHD_HTTP_BAD_REQUEST, "parameter \"%s\" has no value", name);
@@ -217,6 +221,8 @@ enum MHD_Result dispatch_request(void *arg, struct MHD_Connection *connection, c
     (void)version;
     if (c == NULL)
         return MHD_NO;
+    if (c->asking != NULL)
+        return asking_answer(c);
     if (!c->begun) {
         c->begun = true;
         c->head = strcmp(method, "HEAD") == 0;
@@ -237,10 +243,12 @@ enum MHD_Result dispatch_request(void *arg, struct MHD_Connection *connection, c
 
 void dispatch_done(struct client *c)
 {
+    asking_free(c->asking);
     c->begun = false;
     c->endpoint = NULL;
     c->url_len = 0;
     memset(c->parameters, 0, sizeof c->parameters);
+    c->many_len = 0;
     if (c->body.data != NULL)
         buf_done(&c->body);
     c->body_over = false;

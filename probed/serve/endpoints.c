@@ -9,6 +9,16 @@
 #define PLATFORM_REQUIRED {.name = "platform", .max = API_NAME_MAX, .required = true}
 #define AFFINITY          {.name = "affinity", .max = API_AFFINITY_MAX}
 #define LAST_EVENT_ID     {.name = "last_event_id", .max = 64}
+#define ROUTE_REQUIRED    {.name = "route", .max = 64 + API_NAME_MAX, .required = true, .many = true}
+#define PLATFORMS         {.name = "platform", .max = 63, .many = true}
+#define PLATFORM          {.name = "platform", .max = 63}
+#define METRIC            {.name = "metric", .max = 32}
+#define EVENT             {.name = "name", .max = 31}
+#define SINCE             {.name = "since", .max = 32}
+#define UNTIL             {.name = "until", .max = 32}
+#define POINTS            {.name = "points", .max = 32}
+#define AFTER             {.name = "after", .max = 32}
+#define LIMIT             {.name = "limit", .max = 32}
 /* clang-format on */
 
 const struct endpoint endpoint_table[] = {
@@ -19,6 +29,10 @@ const struct endpoint endpoint_table[] = {
     {"GET", "/v1/watch", ROLE_READER, {POLICY, MODEL, LAST_EVENT_ID}, watch_get},
     {"GET", "/v1/explain", ROLE_READER, {PLATFORM_REQUIRED, MODEL_REQUIRED, POLICY}, explain_get},
     {"GET", "/v1/status", ROLE_READER, {}, status_get},
+    {"GET", "/v1/history", ROLE_READER, {ROUTE_REQUIRED, METRIC, SINCE, UNTIL, POINTS, POLICY}, history_get},
+    {"GET", "/v1/events", ROLE_READER, {SINCE, UNTIL, PLATFORM, MODEL, POLICY, EVENT, AFTER, LIMIT}, events_get},
+    {"GET", "/v1/report", ROLE_READER, {SINCE, UNTIL, PLATFORMS}, report_get},
+    {"GET", "/v1/dump", ROLE_READER, {SINCE, UNTIL, AFTER, LIMIT}, dump_get},
     {"GET", "/healthz", 0, {}, healthz_get},
     {"POST", "/v1/override", ROLE_ADMIN, {}, override_post},
     {"POST", "/v1/reload", ROLE_ADMIN, {}, reload_post},

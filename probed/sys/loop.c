@@ -131,6 +131,14 @@ usec_t loop_now(const struct loop *loop) { return loop->now; }
 usec_t loop_now_fresh(struct loop *loop) { return read_clock(CLOCK_MONOTONIC) + loop->to_epoch; }
 usec_t loop_wall(const struct loop *loop) { return loop->wall; }
 
+void loop_begin(struct loop *loop, usec_t at)
+{
+    if (at <= loop->now)
+        return;
+    loop->to_epoch += at - loop->now;
+    loop->now = at;
+}
+
 /* After a callback: how long it held the loop. `what` was copied before, the watcher may be gone. */
 static void meter(struct loop *loop, usec_t began, const char *what)
 {

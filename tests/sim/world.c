@@ -60,7 +60,7 @@ static void start(struct sim *sim)
     struct config *config = config_load(sim->config_file, stderr, false, &errors);
     if (!config)
         abort();
-    struct daemon_options options = {.config_file = sim->config_file, .state_dir = sim->dir, .no_api = true, .listen_fd = -1, .seed = sim->random};
+    struct daemon_options options = {.config_file = sim->config_file, .state_dir = sim->dir, .no_api = true, .no_store = true, .listen_fd = -1, .seed = sim->random};
     sim->daemon = daemon_new(sim->loop, &options, config, &err);
     if (!sim->daemon) {
         fprintf(stderr, "%s\n", err.text);

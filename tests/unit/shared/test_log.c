@@ -88,6 +88,33 @@ static char *line_of(const char *message, const struct log_field *fields, size_t
     return text;
 }
 
+/* Whatever the level: a quiet journal is no reason to have no history. */
+static void a_tap_gets_every_event(void **state)
+{
+    (void)state;
+    struct collected sink = {.count = 0}, tap = {.count = 0};
+    const struct log_field field = {"A", "1"};
+    log_set_sink(collect, &sink);
+    log_set_tap(collect, &tap);
+    log_set_level(LOG_LEVEL_WARNING);
+    log_event(LOG_LEVEL_NOTICE, "0123", &field, 1, "went");
+    assert_int_equal(sink.count, 0);
+    assert_int_equal(tap.count, 1);
+    assert_string_equal(tap.message, "went");
+    log_event(LOG_LEVEL_ERR, "0123", &field, 1, "went");
+    assert_int_equal(sink.count, 1);
+    assert_int_equal(tap.count, 2);
+    log_err("no event");
+    log_event(LOG_LEVEL_DEBUG, "0123", &field, 1, "too small");
+    assert_int_equal(sink.count, 2);
+    assert_int_equal(tap.count, 2);
+    log_set_tap(NULL, NULL);
+    log_event(LOG_LEVEL_ERR, "0123", &field, 1, "went");
+    assert_int_equal(tap.count, 2);
+    log_set_sink(NULL, NULL);
+    log_set_level(LOG_LEVEL_INFO);
+}
+
 static void the_default_line(void **state)
 {
     (void)state;
@@ -140,6 +167,7 @@ int main(void)
     test_random_begin("test_log");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sink_gets_what_is_wanted),
+        cmocka_unit_test(a_tap_gets_every_event),
         cmocka_unit_test(the_default_line),
         cmocka_unit_test(any_text_is_one_line),
     };

@@ -111,6 +111,22 @@ static void on_one(void *arg)
         loop_stop(m->loop);
 }
 
+/* A clock that goes on from an earlier run. */
+static void test_begin(void **state)
+{
+    (void)state;
+    struct loop *loop = loop_new();
+    usec_t now = loop_now(loop), wall = loop_wall(loop);
+    loop_begin(loop, now - 5 * USEC_PER_SEC);
+    assert_true(loop_now(loop) == now);
+    loop_begin(loop, now + 100 * USEC_PER_SEC);
+    assert_true(loop_now(loop) == now + 100 * USEC_PER_SEC);
+    assert_true(loop_wall(loop) == wall);
+    run_for(loop, 20 * MSEC);
+    assert_in_range(loop_now(loop) - now, 100 * USEC_PER_SEC + 20 * MSEC, 110 * USEC_PER_SEC);
+    loop_free(loop);
+}
+
 /* 20,000 timers, some moved to and fro, some stopped: each fires once, none early, all of them. */
 static void test_many_timers(void **state)
 {
@@ -476,6 +492,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_begin),
         cmocka_unit_test(test_many_timers),
         cmocka_unit_test(test_moved_timer),
         cmocka_unit_test(test_timer_set_after_work),

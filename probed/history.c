@@ -1,0 +1,402 @@
+/* The daemon's side of the store. See history.h.
+ *
+ * Ranks are told when they change: of a table, only rankings that are other objects than in the last one are looked at; a change of slots alone is told once a
+ * minute. A checkpoint is made on the loop (some microseconds a route); should that ever take long, the next one comes later in proportion, so that
+ * checkpoints never take more than a thousandth of the time. */
+#include "probed/history.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probed/alert/journal.h"
+#include "probed/daemon_parts.h"
+#include "probed/roster.h"
+#include "probed/store/store.h"
+#include "shared/alloc.h"
+#include "shared/text.h"
+
+#define CHECKPOINT_EVERY USEC_PER_MINUTE
+#define CHECKPOINT_COST 1000
+#define RETELL_MOST (26 * USEC_PER_HOUR) /* without a checkpoint; the longest half-life is a day */
+#define CLOCK_STEP (500 * USEC_PER_MSEC)
+#define SLOTS_EVERY USEC_PER_MINUTE
+#define STOP_PATIENCE (5 * USEC_PER_SEC)
+#define UNKNOWN_FROM (5 * USEC_PER_SEC) /* a longer time without probed is a time of which nothing is known */
+
+struct told_rank { /* as last told of a route in a policy */
+    uint32_t rank;
+    uint16_t slots;
+    usec_t at;
+};
+
+struct history {
+    struct daemon *d;
+    struct store *store;
+    struct loop_io *io;
+    struct loop_timer *checkpoint;
+    usec_t offset; /* of the wall clock, as last told */
+    usec_t last;   /* what the last run knew of last; 0 = nothing */
+    bool told;     /* anything since the last checkpoint */
+    bool begun;
+    enum store_state state;
+    struct told_rank *ranks; /* [policy][route] of the world in force */
+    size_t policies, routes;
+    struct table *table; /* the one that ranks were told of */
+};
+
+static void say_opened(const struct history *h, const struct store_opened *opened)
+{
+    struct store_report report;
+    store_report(h->store, &report);
+    if (opened->note[0])
+        log_warning("%s", opened->note);
+    if (report.state != STORE_OK)
+        log_warning("the history is not recorded now (%s): %s", store_state_text(report.state), report.why);
+}
+
+static void on_readable(void *arg, int fd, unsigned events)
+{
+    struct history *h = arg;
+    (void)fd;
+    (void)events;
+    store_dispatch(h->store);
+}
+
+static void on_checkpoint(void *arg);
+
+static struct store_limits limits_of(const struct config *config)
+{
+    return (struct store_limits){
+        .raw = config->store.raw,
+        .minutes = config->store.minutes,
+        .hours = config->store.hours,
+        .size = config->store.size > INT64_MAX ? INT64_MAX : (int64_t)config->store.size,
+    };
+}
+
+struct history *history_open(struct daemon *d, bool *fatal, struct err *err)
+{
+    const struct config *config = d->world->config;
+    struct store_setup setup = {.directory = config->state_dir, .limits = limits_of(config), .wall = loop_wall(d->loop)};
+    struct store_opened opened = {.last = 0};
+    int error = 0;
+    *fatal = false;
+    struct store *store = store_open(&setup, &opened, &error, err);
+    if (!store) {
+        *fatal = true;
+        return NULL;
+    }
+    struct history *h = alloc_zero(1, sizeof *h);
+    h->d = d;
+    h->store = store;
+    h->last = opened.last;
+    loop_begin(d->loop, opened.last + 1);
+    say_opened(h, &opened);
+    struct store_report report;
+    store_report(store, &report);
+    h->state = report.state;
+    h->io = loop_io_new(d->loop, "history", store_fd(store), on_readable, h);
+    loop_io_set(h->io, LOOP_READ);
+    h->checkpoint = loop_timer_new(d->loop, "checkpoint", on_checkpoint, h);
+    return h;
+}
+
+/* --- taking up --- */
+
+static int retell(void *arg, const struct record *record)
+{
+    struct history *h = arg;
+    int r = roster_tell(h->d->world->ranker, h->d->world->config, record, record->t);
+    (void)r; /* what the configuration does not know any more is passed over */
+    return 0;
+}
+
+/* A ranker without memory, after one was half restored. */
+static void forget_half(struct world *w)
+{
+    ranker_free(w->ranker);
+    w->ranker = roster_ranker(w->config, w->platform_id, w->route_id);
+}
+
+void history_restore(struct history *h)
+{
+    struct world *w = h->d->world;
+    CLEANUP(buf_done) struct buf data = BUF_INIT;
+    usec_t t = 0, since = h->last - RETELL_MOST;
+    int64_t told = 0;
+    if (h->last == 0)
+        return;
+    int r = store_last_checkpoint(h->store, &data, &t, &told);
+    if (r == 0) {
+        r = ranker_restore(w->ranker, data.data, data.len);
+        if (r < 0) {
+            log_info("the last checkpoint is %s; what was told is told again", r == -EPROTO ? "of another version" : "damaged");
+            forget_half(w);
+        }
+    }
+    if (r < 0)
+        told = 0;
+    else
+        since = 0;
+    if (store_each(h->store, told, since > 0 ? since : 0, retell, h) < 0)
+        log_warning("a part of what was told last could not be read again, ignoring");
+    ranker_advance(w->ranker, h->last);
+    ranker_set_restored(w->ranker, ranker_now(w->ranker) > 0);
+}
+
+/* --- telling --- */
+
+static void tell_clock(struct history *h)
+{
+    usec_t offset = daemon_wall_offset(h->d);
+    if (h->begun && llabs(offset - h->offset) < CLOCK_STEP)
+        return;
+    if (h->begun)
+        log_warning("the wall clock has stepped by %.1f s, ignoring: time in here goes on evenly", (double)(offset - h->offset) / 1e6);
+    h->offset = offset;
+    store_clock(h->store, loop_now(h->d->loop), offset);
+}
+
+static void on_event(void *arg, const struct log_entry *entry)
+{
+    struct history *h = arg;
+    const char *name = message_name(entry->message_id);
+    if (name)
+        store_event(h->store, loop_now(h->d->loop), name, entry);
+}
+
+/* At the start, and after a reload: the prices in force. */
+static void tell_prices(struct history *h)
+{
+    const struct config *config = h->d->world->config;
+    const struct ranker *ranker = h->d->world->ranker;
+    for (size_t i = 0; i < ranker_routes(ranker); i++) {
+        const struct table_facts *facts = ranker_facts(ranker, (int)i);
+        const struct price *price = ranker_price(ranker, (int)i);
+        struct record record = {.t = loop_now(h->d->loop), .kind = RECORD_PRICE};
+        text_copy(record.platform, sizeof record.platform, facts->platform, strlen(facts->platform));
+        text_copy(record.model, sizeof record.model, facts->model, strlen(facts->model));
+        record.price.input = config_convert_to(config, price->input, "USD");
+        record.price.output = config_convert_to(config, price->output, "USD");
+        record.price.call = config_convert_to(config, price->call, "USD");
+        if (price->known && record.price.input >= 0)
+            store_record(h->store, &record);
+    }
+}
+
+/* And what is known of each route's state. */
+static void tell_states(struct history *h)
+{
+    const struct ranker *ranker = h->d->world->ranker;
+    usec_t now = loop_now(h->d->loop);
+    for (size_t i = 0; i < ranker_routes(ranker); i++) {
+        const struct table_facts *facts = ranker_facts(ranker, (int)i);
+        if (h->last > 0 && !h->begun && now - h->last > UNKNOWN_FROM)
+            store_state_of(h->store, h->last + 1, facts->platform, facts->model, "");
+        store_state_of(h->store, now, facts->platform, facts->model, route_state_name(ranker_state(ranker, (int)i)));
+    }
+}
+
+static void make_ranks(struct history *h)
+{
+    h->policies = h->d->world->config->policies_len;
+    h->routes = ranker_routes(h->d->world->ranker);
+    free(h->ranks);
+    h->ranks = alloc_zero(h->policies * h->routes + 1, sizeof *h->ranks);
+    table_unref(h->table);
+    h->table = NULL;
+}
+
+void history_begin(struct history *h)
+{
+    if (!h)
+        return;
+    tell_clock(h);
+    log_set_tap(on_event, h);
+    tell_prices(h);
+    tell_states(h);
+    make_ranks(h);
+    h->begun = true;
+    loop_timer_set(h->checkpoint, loop_now(h->d->loop) + CHECKPOINT_EVERY / 6);
+}
+
+void history_told(struct history *h, const struct record *record)
+{
+    if (!h)
+        return;
+    struct record copy = *record;
+    if (copy.kind <= RECORD_MODELS) /* a record's money is in USD, everybody's is in the reference currency */
+        copy.o.cost_pico = config_convert_to(h->d->world->config, copy.o.cost_pico, "USD");
+    h->told = true;
+    store_record(h->store, &copy);
+}
+
+void history_state(struct history *h, const char *platform, const char *model, const char *state)
+{
+    if (h)
+        store_state_of(h->store, loop_now(h->d->loop), platform, model, state);
+}
+
+static void tell_row(struct history *h, size_t policy, const char *name, const struct table_row *row, usec_t now)
+{
+    int route = ranker_find(h->d->world->ranker, row->facts->platform, row->facts->model);
+    if (route < 0 || (size_t)route >= h->routes)
+        return;
+    struct told_rank *was = &h->ranks[policy * h->routes + (size_t)route];
+    bool calm = was->rank == row->rank && (was->slots == row->slots || now - was->at < SLOTS_EVERY);
+    if (calm)
+        return;
+    *was = (struct told_rank){.rank = row->rank, .slots = row->slots, .at = now};
+    struct store_rank rank = {
+        .policy = name, .platform = row->facts->platform, .model = row->facts->model, .rank = row->rank, .slots = row->slots};
+    store_rank(h->store, now, &rank);
+}
+
+void history_published(struct history *h, const struct table *table)
+{
+    if (!h || !h->begun || table->len != h->policies)
+        return;
+    usec_t now = loop_now(h->d->loop);
+    for (size_t p = 0; p < table->len; p++) {
+        const struct table_policy *policy = &table->policies[p];
+        const struct table_policy *was = h->table && h->table->policies[p].len == policy->len ? &h->table->policies[p] : NULL;
+        for (size_t m = 0; m < policy->len; m++) {
+            if (was && was->rankings[m] == policy->rankings[m])
+                continue;
+            for (size_t i = 0; i < policy->rankings[m]->len; i++)
+                tell_row(h, p, policy->name, &policy->rankings[m]->rows[i], now);
+        }
+    }
+    table_unref(h->table);
+    h->table = table_ref((struct table *)(uintptr_t)table);
+}
+
+void history_reloaded(struct history *h)
+{
+    if (!h)
+        return;
+    struct store_limits limits = limits_of(h->d->world->config);
+    struct record record = {.t = loop_now(h->d->loop), .kind = RECORD_CONFIG};
+    store_set_limits(h->store, &limits);
+    store_record(h->store, &record);
+    tell_prices(h);
+    tell_states(h);
+    make_ranks(h);
+    h->told = true;
+}
+
+/* --- checkpoints --- */
+
+static void checkpoint(struct history *h)
+{
+    struct buf data = BUF_CAP((size_t)1 << 30);
+    if (!h->told)
+        return;
+    ranker_save(h->d->world->ranker, &data);
+    if (data.full)
+        buf_done(&data);
+    else
+        store_checkpoint(h->store, ranker_now(h->d->world->ranker), &data);
+    h->told = false;
+}
+
+static void on_checkpoint(void *arg)
+{
+    struct history *h = arg;
+    usec_t began = loop_now_fresh(h->d->loop);
+    checkpoint(h);
+    usec_t took = loop_now_fresh(h->d->loop) - began;
+    loop_timer_set(h->checkpoint, loop_now(h->d->loop) + (took * CHECKPOINT_COST > CHECKPOINT_EVERY ? took * CHECKPOINT_COST : CHECKPOINT_EVERY));
+}
+
+void history_end(struct history *h)
+{
+    if (!h || !h->begun)
+        return;
+    checkpoint(h);
+    log_set_tap(NULL, NULL);
+    h->begun = false;
+}
+
+struct history *history_close(struct history *h)
+{
+    if (!h)
+        return NULL;
+    loop_io_free(h->io);
+    loop_timer_free(h->checkpoint);
+    store_close(h->store, STOP_PATIENCE);
+    table_unref(h->table);
+    free(h->ranks);
+    free(h);
+    return NULL;
+}
+
+/* --- its own state --- */
+
+static void say_state(struct history *h, const struct store_report *report)
+{
+    CLEANUP(buf_done) struct buf why = BUF_INIT;
+    text_escape_terminal(&why, report->why, strlen(report->why), 200);
+    const char *reason = report->state == STORE_OK ? "recording goes on" : why.len ? buf_str(&why) : store_state_text(report->state);
+    struct log_field fields[] = {
+        {"PROBED_FROM", store_state_name(h->state)}, {"PROBED_TO", store_state_name(report->state)}, {"PROBED_REASON", reason}};
+    if (report->state == STORE_OK)
+        log_event(LOG_LEVEL_NOTICE, MESSAGE_STORE, fields, ARRAY_LEN(fields), "the history is recorded again (it was %s)",
+                  store_state_name(h->state));
+    else
+        log_event(LOG_LEVEL_WARNING, MESSAGE_STORE, fields, ARRAY_LEN(fields), "the history is not recorded, %s: %s; probing goes on",
+                  store_state_text(report->state), reason);
+    h->state = report->state;
+}
+
+void history_second(struct history *h)
+{
+    struct store_report report;
+    if (!h)
+        return;
+    tell_clock(h);
+    store_report(h->store, &report);
+    if (report.state != h->state)
+        say_state(h, &report);
+}
+
+struct store *history_store(struct history *h) { return h ? h->store : NULL; }
+
+int history_ask(struct history *h, const struct history_query *query, history_answer_fn fn, void *arg, struct err *err)
+{
+    if (!h)
+        return err_set(err, -ENODEV, "no history is recorded");
+    int r = store_ask(h->store, query, fn, arg);
+    return r < 0 ? err_set(err, r, "too many questions wait for an answer") : 0;
+}
+
+void history_forget(struct history *h, void *arg)
+{
+    if (h)
+        store_forget(h->store, arg);
+}
+
+void history_to_json(const struct history *h, cJSON *status)
+{
+    struct store_report report;
+    if (!h) {
+        json_add_null(status, "store");
+        return;
+    }
+    cJSON *json = json_add_object(status, "store");
+    usec_t offset = daemon_wall_offset(h->d);
+    store_report(h->store, &report);
+    json_add_string(json, "state", store_state_name(report.state));
+    json_add_string(json, "text", store_state_text(report.state));
+    json_add_string(json, "why", report.why[0] ? report.why : NULL);
+    json_add_time(json, "since", report.since > 0 ? report.since + offset : h->d->started_at);
+    json_add_int(json, "written", (int64_t)report.written);
+    json_add_int(json, "dropped", (int64_t)report.dropped);
+    json_add_int(json, "queued", (int64_t)report.queued);
+    json_add_msec(json, "commit_ms", report.commit_last);
+    json_add_msec(json, "commit_worst_ms", report.commit_worst);
+    json_add_int(json, "bytes", report.size);
+    json_add_time(json, "oldest_at", report.oldest > 0 ? report.oldest + offset : -1);
+    json_add_string(json, "aside", report.aside[0] ? report.aside : NULL);
+}
