@@ -150,6 +150,11 @@ $(B)/libfuzzer/%: $(B)/obj/tests/fuzz/%.o $(call libs,routectl $(below_daemon))
 .PHONY: fuzz-programs
 fuzz-programs: $(LIBFUZZER_BIN)
 
+# Preloaded in tests: a disk that misbehaves on command.
+$(B)/diskfault.so: tests/e2e/diskfault.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -fPIC -shared -Wall -Wextra -o $@ $< -ldl
+
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BIN := $(patsubst tests/bench/%.c,$(B)/bench/%,$(BENCH_SRC))
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call libs,$(below_daemon))
@@ -158,7 +163,7 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(call libs,$(below_daemon))
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_probed) -lssl -lcrypto
 
 .PHONY: test-programs check check-all check-sanitized fuzz bench bench-ranking demo run packages
-test-programs: all $(B)/ranking $(UNIT_BIN) $(SIM_BIN) $(FUZZ_BIN)
+test-programs: all $(B)/ranking $(B)/diskfault.so $(UNIT_BIN) $(SIM_BIN) $(FUZZ_BIN)
 
 # The first two lines of README.md. Each installs what is missing, then builds in a make of its own, which sees what was installed.
 check:
@@ -181,6 +186,7 @@ check-all:
 	@echo "== clang";      tests/run --build build-clang --only unit,sim,fuzz
 	@echo "== sanitizers"; tests/run --build build-san
 	@echo "== valgrind";   tests/run --build build --valgrind --only unit
+	@echo "== a hundred times kill -9"; CRASH_ROUNDS=100 tests/run --build build --only e2e test_crash
 	@echo "== valgrind, end to end"; PROBED_VALGRIND=1 tests/run --build build --only e2e daemon
 
 # Minutes of real fuzzing with libFuzzer, FUZZ_SECONDS a parser.

@@ -89,6 +89,30 @@ static void write_routes(struct overview *o)
     writer_fact(o->w, NULL, "routes", cell_styled(cell_string(buf_str(&text)), style));
 }
 
+static void write_store(struct overview *o)
+{
+    struct buf text CLEANUP(buf_done) = BUF_INIT;
+    char span[48];
+    const char *state = json_string(o->json, "store.state"), *why = json_string(o->json, "store.why");
+    const char *words = json_string(o->json, "store.text");
+    int64_t dropped = field_count(o->json, "store.dropped");
+    double bytes, oldest;
+    bool ok = state && strcmp(state, "ok") == 0;
+
+    if (!state)
+        return;
+    buf_add_str(&text, ok ? "recorded" : "NOT recorded, ");
+    if (!ok)
+        buf_printf(&text, "%s%s%s", words ? words : state, why ? ": " : "", why ? why : "");
+    if (json_number(o->json, "store.bytes", &bytes) && bytes > 0)
+        buf_printf(&text, "; %.1f MB", bytes / 1e6);
+    if (json_number(o->json, "store.oldest_at", &oldest) && oldest > 0)
+        buf_printf(&text, ", single records of the last %s", figure_span(span, sizeof span, o->now - field_time(o->json, "store.oldest_at")));
+    if (dropped > 0)
+        buf_printf(&text, "; %lld LOST since the start", (long long)dropped);
+    writer_fact(o->w, NULL, "history", cell_styled(cell_string(buf_str(&text)), ok && dropped == 0 ? STYLE_PLAIN : STYLE_WARN));
+}
+
 static void write_work(struct overview *o)
 {
     char spent[64], limit[64], left[64];
@@ -294,6 +318,7 @@ enum exit_code verb_status(const struct command *command, struct writer *w)
     write_daemon(&o, stale);
     write_routes(&o);
     write_work(&o);
+    write_store(&o);
     write_platforms(&o);
     write_overrides(&o);
     write_policies(&o);

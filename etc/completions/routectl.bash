@@ -38,17 +38,23 @@ _routectl() {
 
     case $prev in
         -p | --policy) _routectl_offer < <(_routectl_policies); return ;;
-        -o | --output) _routectl_offer < <(printf '%s\n' url platform env json); return ;;
+        -o | --output)
+            for word in "${COMP_WORDS[@]}"; do
+                [[ $word == dump ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return; }
+            done
+            _routectl_offer < <(printf '%s\n' url platform env json); return ;;
         -s | --socket) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         -f | --for) _routectl_offer < <(printf '%s\n' 10m 30m 2h 1d); return ;;
-        -r | --reason | -n | --count | -T | --timeout) return ;;
+        -S | --since | -U | --until) _routectl_offer < <(printf '%s\n' 1h 24h 7d 30d); return ;;
+        -c | --config | -w | --with | -P | --probed) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        -r | --reason | -n | --count | -T | --timeout | -e | --every) return ;;
     esac
 
     # The verb is the first word that is neither an option nor an option's value.
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            -p | --policy | -o | --output | -s | --socket | -f | --for | -r | --reason | -n | --count | -T | --timeout) ((i++)) ;;
+            -p | --policy | -o | --output | -s | --socket | -f | --for | -r | --reason | -n | --count | -T | --timeout | -S | --since | -U | --until | -e | --every | -c | --config | -w | --with | -P | --probed) ((i++)) ;;
             -*) ;;
             *) verb=$word; break ;;
         esac
@@ -63,6 +69,7 @@ _routectl() {
         routes | best | watch | check) _routectl_offer < <(_routectl_models) ;;
         explain) _routectl_offer < <(_routectl_routes) ;;
         drain | pin | enable | probe) _routectl_offer < <(_routectl_platforms; [[ $cur == */* ]] && _routectl_routes) ;;
+        replay) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         compare) _routectl_offer < <(_routectl_platforms) ;;
         help) _routectl_offer < <(_routectl_ask help --tsv | _routectl_column verbs 2) ;;
     esac

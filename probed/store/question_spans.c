@@ -1,0 +1,178 @@
+/* The requests of a window, out of the fewest spans that cover it.
+ *
+ * A window is cut like a ruler: whole days in the middle, at their ends whole hours, at theirs whole minutes, and at the very ends, less than a minute each, single
+ * records. So any window is exact, and a year costs hundreds of rows a route and not a million. What retention took away is not there any more at its level: the ends
+ * that fall on it take the span one level up if most of it lies in the window.
+ *
+ * All routes that are asked for are read in one go, since single records are found by their time and not by their route. */
+#include <stdlib.h>
+
+#include "probed/core/record.h"
+#include "probed/store/question_parts.h"
+#include "shared/alloc.h"
+
+static const struct {
+    const char *name;
+    usec_t span;
+} levels[LEVEL_COUNT] = {
+    [LEVEL_RAW] = {"raw", 0},
+    [LEVEL_MINUTE] = {"minute", USEC_PER_MINUTE},
+    [LEVEL_HOUR] = {"hour", USEC_PER_HOUR},
+    [LEVEL_DAY] = {"day", USEC_PER_DAY},
+};
+
+usec_t level_span(enum level level)
+{
+    return levels[level].span;
+}
+
+const char *level_name(enum level level)
+{
+    return levels[level].name;
+}
+
+/* --- what is kept --- */
+
+static usec_t oldest(struct question *q, enum level level)
+{
+    sqlite3_stmt *statement = NULL;
+    usec_t ret = INT64_MAX;
+
+    if (level == LEVEL_RAW)
+        statement = question_sql(q, "SELECT min(id) FROM told");
+    else {
+        /* One look into the key a route. */
+        statement = question_sql(q, "SELECT min(first) FROM (SELECT (SELECT t FROM rollup WHERE span = ?1 AND route = route.id ORDER BY t LIMIT 1)"
+                                    " AS first FROM route)");
+        question_bind(q, statement, 1, level_span(level) / USEC_PER_SEC);
+    }
+    if (question_row(q, statement) && sqlite3_column_type(statement, 0) == SQLITE_INTEGER)
+        ret = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return ret;
+}
+
+void spans_kept(struct question *q)
+{
+    usec_t first[LEVEL_COUNT];
+
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        first[i] = oldest(q, (enum level)i);
+    q->kept[LEVEL_DAY] = INT64_MIN;
+    for (int i = LEVEL_DAY - 1; i >= 0; i--) {
+        usec_t span = levels[i + 1].span;
+
+        /* Something was taken away if the level above begins before the span that this one begins in. */
+        q->kept[i] = first[i] != INT64_MAX && question_step_of(first[i], span) <= first[i + 1] ? INT64_MIN : first[i];
+        if (first[i + 1] == INT64_MAX)
+            q->kept[i] = INT64_MIN;
+        if (q->kept[i] < q->kept[i + 1])
+            q->kept[i] = q->kept[i + 1];
+    }
+}
+
+/* --- reading --- */
+
+struct reading {
+    struct question *q;
+    const struct routes *routes;
+    const struct route_of **by_id; /* those that the history knows, ascending ids */
+    size_t by_id_len;
+    unsigned parts;
+    spans_fn fn;
+    void *arg;
+    struct tally tally; /* of the row in hand */
+    sqlite3_stmt *spans, *records;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = (*(const struct route_of *const *)a)->id, y = (*(const struct route_of *const *)b)->id;
+
+    return (x > y) - (x < y);
+}
+
+static const struct route_of *find_route(const struct reading *r, int64_t id)
+{
+    size_t low = 0, high = r->by_id_len;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (r->by_id[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < r->by_id_len && r->by_id[low]->id == id ? r->by_id[low] : NULL;
+}
+
+static void tally_clear(struct tally *t)
+{
+    struct histogram ttft = t->ttft, total = t->total;
+
+    histogram_clear(&ttft);
+    histogram_clear(&total);
+    *t = (struct tally){.ttft = ttft, .total = total};
+}
+
+/* Of a damaged file: what cannot be is nothing. */
+static int64_t count_of(sqlite3_stmt *statement, int column)
+{
+    int64_t value = sqlite3_column_int64(statement, column);
+
+    return value < 0 ? 0 : value;
+}
+
+static void take_blob(struct histogram *h, sqlite3_stmt *statement, int column)
+{
+    const void *data = sqlite3_column_blob(statement, column);
+    int len = sqlite3_column_bytes(statement, column);
+
+    /* A damaged one counts as nothing. */
+    if (data != NULL && len > 0 && histogram_read(h, data, (size_t)len) < 0)
+        histogram_clear(h);
+}
+
+static void give(struct reading *r, const struct route_of *route, usec_t steady)
+{
+    struct spans_row row = {.route = (size_t)(route - r->routes->all), .tally = &r->tally};
+
+    if (question_in_window(r->q, steady, &row.wall))
+        r->fn(r->arg, &row);
+}
+
+static void read_spans(struct reading *r, enum level level, usec_t from, usec_t to)
+{
+    usec_t half = level_span(level) / 2;
+    sqlite3_stmt *s = r->spans;
+
+    for (size_t i = 0; i < r->by_id_len && r->q->rc == SQLITE_OK && s != NULL; i++) {
+        question_bind(r->q, s, 1, level_span(level) / USEC_PER_SEC);
+        question_bind(r->q, s, 2, r->by_id[i]->id);
+        question_bind(r->q, s, 3, from);
+        question_bind(r->q, s, 4, to);
+        while (question_row(r->q, s)) {
+            struct tally *t = &r->tally;
+            double speed = sqlite3_column_double(s, 6);
+
+            tally_clear(t);
+            t->n = count_of(s, 1);
+            t->ok = count_of(s, 2);
+            t->failed = count_of(s, 3);
+            t->limited = count_of(s, 4);
+            t->ours = count_of(s, 5);
+            t->speed_sum = speed > 0 && speed < 1e15 ? speed : 0;
+            t->speed_n = count_of(s, 7);
+            t->cost = sqlite3_column_int64(s, 8);
+            t->prompt_tokens = count_of(s, 9);
+            t->output_tokens = count_of(s, 10);
+            if (r->parts & SPANS_TTFT)
+                take_blob(&t->ttft, s, 11);
+            if (r->parts & SPANS_TOTAL)
+                take_blob(&t->total, s, 12);
+            give(r, r->by_id[i], sqlite3_column_int64(s, 0) + half);
+        }
+        sqlite3_reset(s);
+    }
+}
