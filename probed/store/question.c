@@ -8,8 +8,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "probed/store/question_parts.h"
+#include "shared/alloc.h"
+#include "shared/text.h"
+
+#define TIME_BOUND ((usec_t)1 << 60)
 
 void question_trouble(sqlite3 *db, int rc, struct history_answer *answer)
 {
@@ -87,10 +92,29 @@ usec_t question_step_of(usec_t wall, usec_t step)
     return wall - rest - (rest < 0 ? step : 0);
 }
 
+void routes_add(struct routes *routes, int64_t id, const char *platform, const char *model)
+{
+    if (routes->len == routes->size) {
+        routes->size = routes->size > 0 ? 2 * routes->size : 16;
+        routes->all = alloc_resize(routes->all, routes->size, sizeof *routes->all);
+    }
+    struct route_of *of = &routes->all[routes->len++];
+
+    of->id = id;
+    text_copy(of->platform, sizeof of->platform, platform, strlen(platform));
+    text_copy(of->model, sizeof of->model, model, strlen(model));
+}
+
 void routes_done(struct routes *routes)
 {
     free(routes->all);
     *routes = (struct routes){.len = 0};
+}
+
+/* The clock is out of the file: what it says may be beyond all sense, and sums with it are not to overflow. */
+static usec_t within(usec_t t)
+{
+    return t < -TIME_BOUND ? -TIME_BOUND : t > TIME_BOUND ? TIME_BOUND : t;
 }
 
 static void question_begin(struct question *q)
@@ -103,8 +127,8 @@ static void question_begin(struct question *q)
     q->now = q->query->now;
     q->since = q->query->since;
     q->until = q->query->until != 0 ? q->query->until : q->now + 1;
-    q->from = clock_steady(&q->clock, q->since, false);
-    q->to = clock_steady(&q->clock, q->until - 1, true) + 1;
+    q->from = within(clock_steady(&q->clock, q->since, false));
+    q->to = within(clock_steady(&q->clock, q->until - 1, true)) + 1;
 }
 
 int question_answer(sqlite3 *db, const struct history_query *query, struct history_answer *answer)

@@ -51,10 +51,10 @@ static sqlite3_stmt *prepare(struct question *q)
 {
     const struct history_query *query = q->query;
     bool newest = query->after < 0;
-    /* The plus keeps the index of times out of it: the numbers are what is gone through. */
+    /* With `after` the numbers are what is gone through, and not the index of times. */
     sqlite3_stmt *statement =
         question_sql(q, newest ? "SELECT * FROM (SELECT " COLUMNS " FROM event" FILTER " ORDER BY t DESC, id DESC LIMIT ?7) ORDER BY id"
-                               : "SELECT " COLUMNS " FROM event" FILTER " AND +t >= ?1 AND id > ?8 ORDER BY id LIMIT ?7");
+                               : "SELECT " COLUMNS " FROM event NOT INDEXED" FILTER " AND id > ?8 ORDER BY id LIMIT ?7");
 
     question_bind(q, statement, 1, q->from);
     question_bind(q, statement, 2, query->until != 0 ? q->to : INT64_MAX);

@@ -31,6 +31,9 @@ struct question {
     usec_t since, until; /* wall, until not included */
     usec_t now;          /* wall: nothing is known of what is later */
     usec_t from, to;     /* steady, to not included: every moment of the window is between, and with a clock that stepped also others */
+    /* By spans_kept. */
+    usec_t rolled;            /* steady; all spans hold what was told before it, and nothing else */
+    usec_t oldest;            /* steady; of all there is, INT64_MAX = nothing */
     usec_t kept[LEVEL_COUNT]; /* steady: what is older is not there any more; INT64_MIN = nothing was taken away */
 };
 
@@ -61,7 +64,7 @@ void routes_add(struct routes *routes, int64_t id, const char *platform, const c
 
 usec_t level_span(enum level level); /* 0 for LEVEL_RAW */
 const char *level_name(enum level level);
-/* Finds out what is kept. */
+/* Finds out what is kept; before spans_read. */
 void spans_kept(struct question *q);
 
 struct spans_row {      /* the requests of one span of one route, or one request */

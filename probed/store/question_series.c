@@ -63,19 +63,6 @@ static enum level level_for(usec_t step)
 
 /* --- which routes --- */
 
-void routes_add(struct routes *routes, int64_t id, const char *platform, const char *model)
-{
-    if (routes->len == routes->size) {
-        routes->size = routes->size > 0 ? 2 * routes->size : 16;
-        routes->all = alloc_resize(routes->all, routes->size, sizeof *routes->all);
-    }
-    struct route_of *of = &routes->all[routes->len++];
-
-    *of = (struct route_of){.id = id};
-    snprintf(of->platform, sizeof of->platform, "%s", platform);
-    snprintf(of->model, sizeof of->model, "%s", model);
-}
-
 static void series_add(struct series *s, int64_t id, const char *platform, const char *model)
 {
     if (s->routes.len < SERIES_MAX)

@@ -1,14 +1,14 @@
 /* The requests of a window, out of the fewest spans that cover it.
  *
  * A window is cut like a ruler: whole days in the middle, at their ends whole hours, at theirs whole minutes, and at the very ends, less than a minute each, single
- * records. So any window is exact, and a year costs hundreds of rows a route and not a million. What retention took away is not there any more at its level: the ends
+ * records. Spans tell what was told before the writer's mark `rolled`; what came since is read as records. So any window is exact, and a year costs hundreds of rows a route and not a million. What retention took away is not there any more at its level: the ends
  * that fall on it take the span one level up if most of it lies in the window.
  *
  * All routes that are asked for are read in one go, since single records are found by their time and not by their route. */
 #include <stdlib.h>
 
-#include "probed/core/record.h"
 #include "probed/store/question_parts.h"
+#include "probed/store/store_parts.h"
 #include "shared/alloc.h"
 
 static const struct {
@@ -55,9 +55,14 @@ static usec_t oldest(struct question *q, enum level level)
 void spans_kept(struct question *q)
 {
     usec_t first[LEVEL_COUNT];
+    sqlite3_stmt *statement = question_sql(q, "SELECT value FROM meta WHERE key = 'rolled'");
+
+    q->rolled = question_row(q, statement) ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_finalize(statement);
 
     for (int i = 0; i < LEVEL_COUNT; i++)
         first[i] = oldest(q, (enum level)i);
+    q->oldest = first[LEVEL_DAY] < first[LEVEL_RAW] ? first[LEVEL_DAY] : first[LEVEL_RAW];
     q->kept[LEVEL_DAY] = INT64_MIN;
     for (int i = LEVEL_DAY - 1; i >= 0; i--) {
         usec_t span = levels[i + 1].span;
@@ -134,6 +139,16 @@ static void take_blob(struct histogram *h, sqlite3_stmt *statement, int column)
         histogram_clear(h);
 }
 
+static void take_load(struct tally *t, sqlite3_stmt *statement, int column)
+{
+    const void *data = sqlite3_column_blob(statement, column);
+    int len = sqlite3_column_bytes(statement, column);
+
+    /* Without one (or with a damaged one) all of it was in the first bucket. */
+    if (data == NULL || len <= 0 || rollup_load_read(t->load, data, (size_t)len) < 0)
+        t->load[0] = (struct tally_load){t->n, t->failed, t->limited};
+}
+
 static void give(struct reading *r, const struct route_of *route, usec_t steady)
 {
     struct spans_row row = {.route = (size_t)(route - r->routes->all), .tally = &r->tally};
@@ -171,8 +186,101 @@ static void read_spans(struct reading *r, enum level level, usec_t from, usec_t 
                 take_blob(&t->ttft, s, 11);
             if (r->parts & SPANS_TOTAL)
                 take_blob(&t->total, s, 12);
+            if (r->parts & SPANS_LOAD)
+                take_load(t, s, 13);
             give(r, r->by_id[i], sqlite3_column_int64(s, 0) + half);
         }
         sqlite3_reset(s);
     }
+}
+
+/* --- single records --- */
+
+static void read_records(struct reading *r, usec_t from, usec_t to)
+{
+    sqlite3_stmt *s = r->records;
+
+    question_bind(r->q, s, 1, from);
+    question_bind(r->q, s, 2, to);
+    while (question_row(r->q, s)) {
+        const struct route_of *route = find_route(r, sqlite3_column_int64(s, 2));
+
+        if (route == NULL)
+            continue;
+        tally_clear(&r->tally);
+        rollup_count(&r->tally, s);
+        give(r, route, sqlite3_column_int64(s, 0));
+    }
+    sqlite3_reset(s);
+}
+
+/* --- the ruler --- */
+
+static void cover(struct reading *r, enum level level, usec_t from, usec_t to);
+
+/* [from, to) is a part of the span [begin, begin + span) of the level: finer ones, or if those are gone all of it or nothing. */
+static void cover_part(struct reading *r, enum level level, usec_t begin, usec_t from, usec_t to)
+{
+    usec_t kept = r->q->kept[level - 1], middle = begin + level_span(level) / 2;
+
+    if (from >= to)
+        return;
+    if (kept <= from)
+        cover(r, level - 1, from, to);
+    else if (middle >= from && middle < to)
+        read_spans(r, level, begin, begin + 1);
+    else if (kept < to)
+        cover(r, level - 1, kept, to);
+}
+
+static void cover(struct reading *r, enum level level, usec_t from, usec_t to)
+{
+    usec_t span = level_span(level);
+
+    if (level == LEVEL_RAW) {
+        read_records(r, from, to);
+        return;
+    }
+    usec_t first = question_step_of(from, span), last = question_step_of(to, span); /* the spans that the ends lie in */
+    usec_t begin = first == from ? from : first + span;
+
+    if (first == last) {
+        cover_part(r, level, first, from, to);
+        return;
+    }
+    cover_part(r, level, first, from, begin);
+    read_spans(r, level, begin, last);
+    cover_part(r, level, last, last, to);
+}
+
+#define SPANS_SQL                                                                                                                          \
+    "SELECT t, n, ok, failed, limited, ours, speed_sum, speed_n, cost, prompt_tokens, output_tokens, ttft, total, flight FROM rollup"      \
+    " WHERE span = ?1 AND route = ?2 AND t >= ?3 AND t < ?4 ORDER BY t"
+#define RECORDS_SQL                                                                                                                        \
+    "SELECT id, late, route, outcome, fault, ttft, total, tokens_per_s, cost, prompt_tokens, output_tokens, in_flight FROM told"           \
+    " WHERE id >= ?1 AND id < ?2 AND kind = ?3 ORDER BY id"
+
+void spans_read(struct question *q, const struct routes *routes, enum level coarsest, unsigned parts, spans_fn fn, void *arg)
+{
+    struct reading r = {.q = q, .routes = routes, .parts = parts, .fn = fn, .arg = arg};
+
+    r.by_id = alloc_zero(routes->len + 1, sizeof *r.by_id);
+    for (size_t i = 0; i < routes->len; i++)
+        if (routes->all[i].id >= 0)
+            r.by_id[r.by_id_len++] = &routes->all[i];
+    qsort(r.by_id, r.by_id_len, sizeof *r.by_id, compare_ids);
+    r.spans = question_sql(q, SPANS_SQL);
+    r.records = question_sql(q, RECORDS_SQL);
+    question_bind(q, r.records, 3, RECORD_CHAT);
+    usec_t rolled = q->rolled > q->from ? q->rolled : q->from, end = rolled < q->to ? rolled : q->to;
+
+    /* What came since the last minute that was added up stands in no span yet. */
+    if (q->from < end && r.by_id_len > 0)
+        cover(&r, coarsest, q->from, end);
+    if (end < q->to && r.by_id_len > 0)
+        read_records(&r, end, q->to);
+    sqlite3_finalize(r.spans);
+    sqlite3_finalize(r.records);
+    tally_done(&r.tally);
+    free(r.by_id);
 }
