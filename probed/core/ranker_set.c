@@ -151,7 +151,13 @@ void ranker_set_restored(struct ranker *r, bool on)
         if (route->restored || route->stats.sampled_at <= 0)
             continue;
         route->restored = true;
-        ranker_urge(r, route);
+        /* It is said in the rows as they stand: nothing is ranked again for that. */
+        for (size_t p = 0; p < r->policies_len; p++) {
+            struct standing *s = &r->models[route->model].standings[p];
+
+            s->places[route->place].flags |= ROW_RESTORED;
+            s->changed = true;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 /* Counts in the logarithmic buckets of core/sketch.h, kept sorted and sparse.
  *
- * A span of a minute holds a handful of buckets, one of a year some hundreds, never more than SKETCH_KEY_MAX + 1. Merging is one pass from the back over
- * both sorted lists, in place. Counts are whole numbers, so the order of merging never shows. A count that would pass 32 bits stays at the most there is:
+ * A span of a minute holds a handful of buckets, one of a year some hundreds, never more than SKETCH_KEY_MAX + 1. What is added is nearly always a bucket that is
+ * there already, so that is looked for, from the place of the one before it on, and only a new one moves others. Counts are whole numbers, so the order of merging never shows. A count that would pass 32 bits stays at the most there is:
  * only a damaged or a hostile file gets there.
  *
  * A blob is checked whole before anything of it is added. It never holds a zero count, a bucket twice or a bucket that does not exist. */
@@ -15,8 +15,6 @@
 #include "probed/core/sketch.h"
 #include "shared/alloc.h"
 
-#define KEYS (SKETCH_KEY_MAX + 1)
-
 void histogram_done(struct histogram *h)
 {
     free(h->entries);
@@ -29,31 +27,10 @@ void histogram_clear(struct histogram *h)
     h->len = 0;
 }
 
-static void reserve(struct histogram *h, size_t len)
+/* Where the key is, or would be; not before `low`. */
+static size_t find(const struct histogram *h, size_t low, uint32_t key)
 {
-    if (len <= h->size)
-        return;
-    size_t size = h->size > 0 ? h->size : 16;
-
-    while (size < len)
-        size *= 2;
-    h->entries = alloc_resize(h->entries, size, sizeof h->entries[0]);
-    h->size = size;
-}
-
-/* The counts' sum, at most what a count can say; the total grows by as much. */
-static uint32_t plus(struct histogram *h, uint32_t a, uint32_t b)
-{
-    uint32_t added = b < UINT32_MAX - a ? b : UINT32_MAX - a;
-
-    h->n += added;
-    return a + added;
-}
-
-void histogram_add(struct histogram *h, usec_t value)
-{
-    uint16_t key = sketch_key(value);
-    size_t low = 0, high = h->len;
+    size_t high = h->len;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
@@ -63,54 +40,40 @@ void histogram_add(struct histogram *h, usec_t value)
         else
             high = middle;
     }
-    if (low == h->len || h->entries[low].key != key) {
-        reserve(h, h->len + 1);
-        memmove(&h->entries[low + 1], &h->entries[low], (h->len - low) * sizeof h->entries[0]);
-        h->entries[low].key = key;
-        h->entries[low].n = 0;
-        h->len++;
-    }
-    h->entries[low].n = plus(h, h->entries[low].n, 1);
+    return low;
 }
 
-/* Adds `len` counts in ascending keys. */
-static void merge(struct histogram *h, const uint16_t *keys, const uint32_t *counts, size_t len)
+/* Adds to the key's count, which is not before `from`; where it is. */
+static size_t add(struct histogram *h, size_t from, uint16_t key, uint32_t n)
 {
-    size_t more = 0;
+    size_t at = find(h, from, key);
 
-    for (size_t i = 0, j = 0; j < len; j++) {
-        while (i < h->len && h->entries[i].key < keys[j])
-            i++;
-        more += i == h->len || h->entries[i].key != keys[j];
-    }
-    reserve(h, h->len + more);
-    size_t i = h->len, j = len, to = h->len + more;
-
-    h->len = to;
-    while (j > 0) {
-        if (i > 0 && h->entries[i - 1].key > keys[j - 1]) {
-            h->entries[--to] = h->entries[--i];
-            continue;
+    if (at == h->len || h->entries[at].key != key) {
+        if (h->len == h->size) {
+            h->size = h->size > 0 ? 2 * h->size : 16;
+            h->entries = alloc_resize(h->entries, h->size, sizeof h->entries[0]);
         }
-        uint32_t had = i > 0 && h->entries[i - 1].key == keys[j - 1] ? h->entries[--i].n : 0;
-
-        j--;
-        to--;
-        h->entries[to].key = keys[j];
-        h->entries[to].n = plus(h, had, counts[j]);
+        memmove(&h->entries[at + 1], &h->entries[at], (h->len - at) * sizeof h->entries[0]);
+        h->entries[at].key = key;
+        h->entries[at].n = 0;
+        h->len++;
     }
+    uint32_t room = UINT32_MAX - h->entries[at].n, added = n < room ? n : room;
+
+    h->entries[at].n += added;
+    h->n += added;
+    return at;
+}
+
+void histogram_add(struct histogram *h, usec_t value)
+{
+    add(h, 0, sketch_key(value), 1);
 }
 
 void histogram_merge(struct histogram *h, const struct histogram *from)
 {
-    uint16_t keys[KEYS];
-    uint32_t counts[KEYS];
-
-    for (size_t i = 0; i < from->len; i++) {
-        keys[i] = from->entries[i].key;
-        counts[i] = from->entries[i].n;
-    }
-    merge(h, keys, counts, from->len);
+    for (size_t i = 0, at = 0; i < from->len; i++)
+        at = add(h, at, from->entries[i].key, from->entries[i].n);
 }
 
 usec_t histogram_quantile(const struct histogram *h, double q)
@@ -165,27 +128,35 @@ void histogram_write(const struct histogram *h, struct buf *to)
     }
 }
 
+/* The next bucket of a blob after *key (-1 = the first is next). 1, 0 at its end, -EINVAL. */
+static int read_bucket(const uint8_t **at, const uint8_t *end, int64_t *key, uint32_t *ret_n)
+{
+    uint32_t step = 0;
+
+    if (*at == end)
+        return 0;
+    if (!read_number(at, end, &step) || !read_number(at, end, ret_n) || *ret_n == 0)
+        return -EINVAL;
+    *key += (int64_t)step + 1;
+    return *key <= SKETCH_KEY_MAX ? 1 : -EINVAL;
+}
+
 int histogram_read(struct histogram *h, const void *data, size_t len)
 {
-    const uint8_t *at = data, *end = at + len;
-    uint16_t keys[KEYS];
-    uint32_t counts[KEYS];
-    size_t found = 0;
-    int64_t key = -1;
-
     if (len == 0)
         return 0;
-    while (at < end) {
-        uint32_t step = 0, n = 0;
+    const uint8_t *at = data, *end = at + len;
+    int64_t key = -1;
+    uint32_t n = 0;
+    int more = 0;
 
-        if (!read_number(&at, end, &step) || !read_number(&at, end, &n) || n == 0)
-            return -EINVAL;
-        key += (int64_t)step + 1;
-        if (key > SKETCH_KEY_MAX)
-            return -EINVAL;
-        keys[found] = (uint16_t)key;
-        counts[found++] = n;
-    }
-    merge(h, keys, counts, found);
+    while ((more = read_bucket(&at, end, &key, &n)) > 0)
+        ;
+    if (more < 0)
+        return more;
+    size_t place = 0;
+
+    for (at = data, key = -1; read_bucket(&at, end, &key, &n) > 0;)
+        place = add(h, place, (uint16_t)key, n);
     return 0;
 }

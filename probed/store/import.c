@@ -233,6 +233,12 @@ static int run(struct import *m, const struct store_setup *setup, int fd, struct
         return -EIO;
     if (!writer_begin(&m->w))
         return err_set(err, -EBUSY, "the history cannot be written: %s", sqlite3_errstr(m->w.rc));
+    if (m->clock.len == 0) { /* what is imported keeps its times, whatever a daemon says of its clock later */
+        sqlite3_stmt *s = writer_sql(&m->w, SQL_CLOCK_ADD);
+        writer_int(s, 1, 0);
+        writer_int(s, 2, 0);
+        writer_run(&m->w, s);
+    }
     usec_t now = clock_steady(&m->clock, setup->wall, true);
     m->raw_from = now - (setup->limits.raw > 0 ? setup->limits.raw : 7 * USEC_PER_DAY);
     m->minutes_from = now - (setup->limits.minutes > 0 ? setup->limits.minutes : 48 * USEC_PER_HOUR);

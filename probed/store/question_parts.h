@@ -64,8 +64,8 @@ void routes_add(struct routes *routes, int64_t id, const char *platform, const c
 
 usec_t level_span(enum level level); /* 0 for LEVEL_RAW */
 const char *level_name(enum level level);
-/* Finds out what is kept; before spans_read. */
-void spans_kept(struct question *q);
+/* Finds out what is kept of these routes; before spans_read. */
+void spans_kept(struct question *q, const struct routes *routes);
 
 struct spans_row {      /* the requests of one span of one route, or one request */
     size_t route;       /* index in routes */

@@ -77,7 +77,7 @@ static void read_requests(struct report *r)
     struct question *q = r->q;
     usec_t last = question_step_of((q->until - 1 < q->now ? q->until - 1 : q->now), USEC_PER_DAY);
 
-    spans_kept(q);
+    spans_kept(q, &r->routes);
     r->first_day = question_step_of(q->since, USEC_PER_DAY);
     if (q->oldest != INT64_MAX && clock_wall(&q->clock, q->oldest) > q->since)
         r->first_day = question_step_of(clock_wall(&q->clock, q->oldest), USEC_PER_DAY);

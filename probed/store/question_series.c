@@ -186,7 +186,7 @@ static void choose_step(struct series *s)
     s->step = step_for(q, q->query->points);
     if (is_told(q->query->metric))
         return;
-    spans_kept(q);
+    spans_kept(q, &s->routes);
     enum level level = level_for(s->step);
 
     while (level < LEVEL_DAY && q->kept[level] > q->from)

@@ -33,26 +33,35 @@ const char *level_name(enum level level)
 
 /* --- what is kept --- */
 
-static usec_t oldest(struct question *q, enum level level)
+static usec_t oldest_record(struct question *q)
 {
-    sqlite3_stmt *statement = NULL;
+    sqlite3_stmt *statement = question_sql(q, "SELECT min(id) FROM told");
     usec_t ret = INT64_MAX;
 
-    if (level == LEVEL_RAW)
-        statement = question_sql(q, "SELECT min(id) FROM told");
-    else {
-        /* One look into the key a route. */
-        statement = question_sql(q, "SELECT min(first) FROM (SELECT (SELECT t FROM rollup WHERE span = ?1 AND route = route.id ORDER BY t LIMIT 1)"
-                                    " AS first FROM route)");
-        question_bind(q, statement, 1, level_span(level) / USEC_PER_SEC);
-    }
     if (question_row(q, statement) && sqlite3_column_type(statement, 0) == SQLITE_INTEGER)
         ret = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return ret;
 }
 
-void spans_kept(struct question *q)
+/* Of any of the routes: one look into the key each. */
+static usec_t oldest_span(struct question *q, enum level level, const struct routes *routes)
+{
+    sqlite3_stmt *statement = question_sql(q, "SELECT t FROM rollup WHERE span = ?1 AND route = ?2 ORDER BY t LIMIT 1");
+    usec_t ret = INT64_MAX;
+
+    question_bind(q, statement, 1, level_span(level) / USEC_PER_SEC);
+    for (size_t i = 0; i < routes->len && q->rc == SQLITE_OK; i++) {
+        question_bind(q, statement, 2, routes->all[i].id);
+        if (question_row(q, statement) && sqlite3_column_int64(statement, 0) < ret)
+            ret = sqlite3_column_int64(statement, 0);
+        sqlite3_reset(statement);
+    }
+    sqlite3_finalize(statement);
+    return ret;
+}
+
+void spans_kept(struct question *q, const struct routes *routes)
 {
     usec_t first[LEVEL_COUNT];
     sqlite3_stmt *statement = question_sql(q, "SELECT value FROM meta WHERE key = 'rolled'");
@@ -61,7 +70,7 @@ void spans_kept(struct question *q)
     sqlite3_finalize(statement);
 
     for (int i = 0; i < LEVEL_COUNT; i++)
-        first[i] = oldest(q, (enum level)i);
+        first[i] = i == LEVEL_RAW ? oldest_record(q) : oldest_span(q, (enum level)i, routes);
     q->oldest = first[LEVEL_DAY] < first[LEVEL_RAW] ? first[LEVEL_DAY] : first[LEVEL_RAW];
     q->kept[LEVEL_DAY] = INT64_MIN;
     for (int i = LEVEL_DAY - 1; i >= 0; i--) {

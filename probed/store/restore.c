@@ -13,15 +13,27 @@ uint64_t checkpoint_sum(const void *data, size_t len)
     return h;
 }
 
-sqlite3 *restore_open(const char *file)
+/* NULL when nothing can be read from it. */
+static sqlite3 *open_one(const char *file, int flags, const char *pragma)
 {
     sqlite3 *db = NULL;
-    if (sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL) != SQLITE_OK) {
-        sqlite3_close(db);
-        return NULL;
-    }
+    int rc = sqlite3_open_v2(file, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
     sqlite3_busy_timeout(db, 2000);
-    return db;
+    if (rc == SQLITE_OK && pragma)
+        rc = sqlite3_exec(db, pragma, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, "SELECT count(*) FROM meta", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        return db;
+    sqlite3_close(db);
+    return NULL;
+}
+
+sqlite3 *restore_open(const char *file)
+{
+    sqlite3 *db = open_one(file, SQLITE_OPEN_READONLY, NULL);
+    /* On a full disk the shared index of the log cannot be made anew after a crash; whoever has the file for himself keeps it in memory. */
+    return db ?: open_one(file, SQLITE_OPEN_READWRITE, "PRAGMA locking_mode = EXCLUSIVE");
 }
 
 usec_t restore_last(const char *file)
