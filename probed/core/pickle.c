@@ -14,8 +14,16 @@
 static bool raw(struct pickle *p, void *v, size_t size)
 {
     if (p->to) {
-        buf_add(p->to, v, size);
-        p->bad = p->bad || p->to->full;
+        struct buf *to = p->to;
+
+        if (!to->full && to->len + size < to->size) { /* the rule: room for it and the NUL */
+            memcpy(to->data + to->len, v, size);
+            to->len += size;
+            to->data[to->len] = '\0';
+        } else {
+            buf_add(to, v, size);
+            p->bad = p->bad || to->full;
+        }
         return false;
     }
     if (p->bad || (size_t)(p->end - p->at) < size) {

@@ -47,6 +47,7 @@ void ranker_free(struct ranker *r)
 {
     if (!r)
         return;
+    ranker_save_end(r);
     for (size_t i = 0; i < r->platforms_len; i++) {
         free(r->platforms[i].name);
         free(r->platforms[i].title);

@@ -72,6 +72,11 @@ void ranker_adopt(struct ranker *r, struct ranker *old);
 
 /* All memory as bytes, for a restart (pickle.h); appended. */
 void ranker_save(struct ranker *r, struct buf *to);
+/* The same in pieces: what is appended is the memory as it was at the begin, whatever is told to the ranker before the end. `to` is borrowed until then. No routes
+ * may be added meanwhile. */
+void ranker_save_begin(struct ranker *r, struct buf *to);
+bool ranker_save_some(struct ranker *r, size_t routes); /* about so many of them; true = there are more */
+void ranker_save_end(struct ranker *r);                 /* gives it up; fine at any time */
 /* Into a ranker whose platforms and routes were added and that was told nothing yet; its clock is then the saved one's. Routes get the flag `restored` until
  * they are observed, the table until ranker_set_restored(false). -EPROTO: of another version; -EINVAL: damaged; then the ranker is fit for ranker_free only. */
 int ranker_restore(struct ranker *r, const void *data, size_t len) ATTR_UNUSED_RESULT;

@@ -122,6 +122,7 @@ struct ranker {
     size_t reporters_len;
     struct reporter_rate rates[RANKER_REPORTERS + 1]; /* by number */
     size_t cursor; /* next model that a refresh in slices looks at */
+    struct saving *saving; /* a save in pieces is under way; NULL */
     ranker_event_fn events;
     void *events_arg;
     /* Room for one model's work, sized by the largest model. */
@@ -145,10 +146,13 @@ void ranker_bring_route(struct ranker *r, const struct ranked_route *route, usec
 void ranker_bring_platform(struct ranker *r, int platform, usec_t now);
 void ranker_urge_platform(struct ranker *r, int platform);
 /* Works off what of the model was due before `now`. To be called before anything of it changes at `now`. */
-void ranker_bring(struct ranker *r, int model, usec_t now);
+void ranker_bring(struct ranker *r, int model, usec_t now); /* whatever a save holds (ranker_pickle.c) counts */
 void ranker_relate(struct ranker *r, const struct ranked_route *route); /* its failures are others' too: look again */
 int ranker_find_policy(const struct ranker *r, const char *name); /* NULL = the first; -1 = none */
 int ranker_find_model(const struct ranker *r, const char *name);
+
+/* ranker_pickle.c: the model is about to change, and is saved first if a save is under way (r->saving) that has not come to it */
+void ranker_save_first(struct ranker *r, size_t model);
 
 /* standing.c: what the facts beside the statistics make of a route */
 enum route_state ranker_state_of(const struct ranker *r, const struct ranked_route *route, usec_t now, const char **ret_why);

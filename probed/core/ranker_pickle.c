@@ -178,12 +178,35 @@ static void write_model(struct pickle *p, struct ranker *r, struct ranked_model 
     pickle_end(p, begun, NULL);
 }
 
-void ranker_save(struct ranker *r, struct buf *to)
+/* What is told while a save is under way must not get into it: a model is written just before it changes, if its turn has not come by then. */
+struct saving {
+    struct buf *to;
+    bool *saved; /* a model */
+    size_t models, cursor, left;
+};
+
+static void save_model(struct ranker *r, size_t model)
+{
+    struct pickle p = {.to = r->saving->to};
+
+    r->saving->saved[model] = true;
+    r->saving->left--;
+    write_model(&p, r, &r->models[model]);
+}
+
+void ranker_save_first(struct ranker *r, size_t model)
+{
+    if (model < r->saving->models && !r->saving->saved[model])
+        save_model(r, model);
+}
+
+void ranker_save_begin(struct ranker *r, struct buf *to)
 {
     struct pickle p = {.to = to};
     uint32_t magic = PICKLE_MAGIC, version = PICKLE_VERSION;
     size_t reporters = r->reporters_len, platforms = r->platforms_len, models = r->models_len;
 
+    ranker_save_end(r);
     pickle_u32(&p, &magic);
     pickle_u32(&p, &version);
     pickle_time(&p, &r->now);
@@ -201,8 +224,42 @@ void ranker_save(struct ranker *r, struct buf *to)
         platform_pickle(&p, &r->platforms[i]);
     }
     pickle_count(&p, &models, ROUTES_MOST);
-    for (size_t i = 0; i < r->models_len; i++)
-        write_model(&p, r, &r->models[i]);
+    r->saving = alloc_zero(1, sizeof(*r->saving));
+    *r->saving = (struct saving){.to = to, .saved = alloc_zero(models + 1, sizeof(bool)), .models = models, .left = models};
+}
+
+bool ranker_save_some(struct ranker *r, size_t routes)
+{
+    struct saving *s = r->saving;
+    size_t done = 0;
+
+    if (!s)
+        return false;
+    for (; s->cursor < s->models && done < routes; s->cursor++) {
+        if (s->saved[s->cursor])
+            continue;
+        done += r->models[s->cursor].len;
+        save_model(r, s->cursor);
+    }
+    if (s->left > 0)
+        return true;
+    ranker_save_end(r);
+    return false;
+}
+
+void ranker_save_end(struct ranker *r)
+{
+    if (r->saving)
+        free(r->saving->saved);
+    free(r->saving);
+    r->saving = NULL;
+}
+
+void ranker_save(struct ranker *r, struct buf *to)
+{
+    ranker_save_begin(r, to);
+    while (ranker_save_some(r, SIZE_MAX))
+        ;
 }
 
 /* --- reading --- */

@@ -336,6 +336,8 @@ void ranker_rank_model(struct ranker *r, size_t model, usec_t at)
 
 void ranker_bring(struct ranker *r, int model, usec_t now)
 {
+    if (r->saving)
+        ranker_save_first(r, (size_t)model);
     while (r->models[model].due < now)
         ranker_rank_model(r, (size_t)model, r->models[model].due);
 }

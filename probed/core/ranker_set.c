@@ -28,8 +28,10 @@ void ranker_set_listing(struct ranker *r, int id, enum listing listing, usec_t n
     struct ranked_route *route = r->routes[id];
 
     ranker_clock(r, now);
-    if (listing == LISTING_PRESENT)
+    if (listing == LISTING_PRESENT && route->unlisted) {
+        ranker_bring_route(r, route, now);
         route->unlisted = false;
+    }
     /* A list that was wrong about the route before is not believed while the route answers. */
     if (route->listing == listing || (listing == LISTING_ABSENT && route->unlisted && route->stats.health.ok_run > 0))
         return;

@@ -190,6 +190,7 @@ struct telling {
     size_t stop_at;        /* the telling ends just before this event, with all ranked as of then; 0 = never */
     bool adopt;            /* and a new ranker takes over first */
     bool restart;          /* now and then the memory goes through bytes into a new ranker; flags of a restart are not told */
+    bool slow_saves;       /* the memory is written in pieces while all goes on */
     bool backwards;        /* each time tries to go back as well */
     bool ask;              /* tables and explanations are asked for at each refresh */
     bool only_end;         /* checkpoints are left out */
@@ -208,6 +209,8 @@ struct player {
     usec_t intervals[STORY_ROUTES];
     uint64_t random;
     struct buf out;
+    struct buf whole, pieces; /* of a save in pieces */
+    size_t saves;             /* it is under way; so long is its head */
 };
 
 static inline const char *story_name(char letter, int i)
@@ -372,6 +375,67 @@ static inline void story_restart(struct player *p)
     buf_done(&data);
 }
 
+struct story_frame {
+    const char *data;
+    uint32_t len;
+};
+
+static inline int story_compare_frames(const void *a, const void *b)
+{
+    const struct story_frame *x = a, *y = b;
+    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* The models of a save, in the order of their bytes: their order in it has no meaning. */
+static inline void story_sort_models(struct buf *save, size_t head)
+{
+    struct story_frame frames[STORY_MODELS];
+    struct buf sorted = BUF_INIT;
+    size_t n = 0;
+
+    for (size_t at = head; at < save->len; n++) {
+        assert_true(n < STORY_MODELS);
+        memcpy(&frames[n].len, save->data + at, sizeof(uint32_t));
+        frames[n].data = save->data + at + sizeof(uint32_t);
+        at += sizeof(uint32_t) + frames[n].len;
+        assert_true(at <= save->len);
+    }
+    qsort(frames, n, sizeof(frames[0]), story_compare_frames);
+    buf_add(&sorted, save->data, head);
+    for (size_t i = 0; i < n; i++)
+        buf_add(&sorted, frames[i].data, frames[i].len);
+    buf_done(save);
+    *save = sorted;
+}
+
+/* A save in pieces goes on while more is told; in the end it is what a save at its begin was. */
+static inline void story_save_slowly(struct player *p)
+{
+    if (!p->saves) {
+        ranker_save(p->r, &p->whole);
+        ranker_save_begin(p->r, &p->pieces);
+        p->saves = p->pieces.len;
+    } else if (!ranker_save_some(p->r, 1)) {
+        story_sort_models(&p->whole, p->saves);
+        story_sort_models(&p->pieces, p->saves);
+        assert_int_equal(p->whole.len, p->pieces.len);
+        assert_memory_equal(p->whole.data, p->pieces.data, p->whole.len);
+        buf_done(&p->whole);
+        buf_done(&p->pieces);
+        p->saves = 0;
+    }
+}
+
+static inline void story_save_given_up(struct player *p)
+{
+    ranker_save_end(p->r);
+    buf_done(&p->whole);
+    buf_done(&p->pieces);
+    p->saves = 0;
+}
+
 static inline void story_adopt(struct player *p, usec_t now)
 {
     struct ranker *old = p->r;
@@ -410,6 +474,7 @@ static inline void story_tell(struct player *p, const struct event *e)
     o.at = e->t;
     switch (e->kind) {
     case EVENT_JOIN:
+        story_save_given_up(p);
         ranker_advance(p->r, e->t);
         p->ids[e->route] = story_join(p->r, p, e->route);
         break;
@@ -500,8 +565,12 @@ static inline void story_instant(struct player *p, size_t from, size_t to)
         const struct event *e = &p->story->events[order[k]];
 
         story_tell(p, e);
-        if (p->how->restart && story_dice(&p->random, 8) == 0)
+        if (p->how->restart && story_dice(&p->random, 8) == 0) {
+            story_save_given_up(p);
             story_restart(p);
+        }
+        if (p->how->slow_saves && story_dice(&p->random, 3) == 0)
+            story_save_slowly(p);
         if (p->how->backwards && e->kind == EVENT_CHAT)
             story_go_back(p, e);
         if (p->how->refresh == REFRESH_EVENTS)
@@ -545,6 +614,7 @@ static inline char *story_play(const struct story *story, const struct telling *
     }
     if (how->stop_at == 0)
         story_print(&p, story->end);
+    story_save_given_up(&p);
     ranker_free(p.r);
     return buf_take(&p.out);
 }

@@ -122,6 +122,13 @@ static void test_restarts_change_nothing(void **state)
             NULL);
 }
 
+/* A save in pieces is one of a single moment, and disturbs nothing. */
+static void test_saves_in_pieces_are_of_one_moment(void **state)
+{
+    (void)state;
+    compare((struct telling){.refresh = REFRESH_EVENTS}, (struct telling){.refresh = REFRESH_EVENTS, .slow_saves = true}, NULL);
+}
+
 static void vary_adoption(struct telling *one, struct telling *two, const struct story *story, uint64_t *random)
 {
     two->shuffle = schedule_random(random) | 1;
@@ -246,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_scaled_money_is_the_same),
         cmocka_unit_test(test_currency_and_its_rate_have_no_say),
         cmocka_unit_test(test_restarts_change_nothing),
+        cmocka_unit_test(test_saves_in_pieces_are_of_one_moment),
         cmocka_unit_test(test_adoption_keeps_everything),
         cmocka_unit_test(test_better_has_no_higher_loss),
     };
