@@ -1,8 +1,8 @@
 /* The daemon's side of the store. See history.h.
  *
  * Ranks are told when they change: of a table, only rankings that are other objects than in the last one are looked at; a change of slots alone is told once a
- * minute. A checkpoint is made on the loop (some microseconds a route); should that ever take long, the next one comes later in proportion, so that
- * checkpoints never take more than a thousandth of the time. */
+ * minute. A checkpoint is made on the loop (some microseconds a route), in pieces of a millisecond or so; the more it all takes, the later the next one
+ * comes, so that checkpoints never take more than a thousandth of the time. */
 #include "probed/history.h"
 
 #include <errno.h>
@@ -18,6 +18,7 @@
 
 #define CHECKPOINT_EVERY USEC_PER_MINUTE
 #define CHECKPOINT_COST 1000
+#define CHECKPOINT_PIECE 40 /* routes */
 #define RETELL_MOST (26 * USEC_PER_HOUR) /* without a checkpoint; the longest half-life is a day */
 #define CLOCK_STEP (500 * USEC_PER_MSEC)
 #define SLOTS_EVERY USEC_PER_MINUTE
@@ -35,6 +36,9 @@ struct history {
     struct store *store;
     struct loop_io *io;
     struct loop_timer *checkpoint;
+    struct buf saving;   /* a checkpoint that is being made; */
+    usec_t saving_t;     /* of that time; 0 = none */
+    usec_t saving_took;
     usec_t offset; /* of the wall clock, as last told */
     usec_t last;   /* what the last run knew of last; 0 = nothing */
     bool told;     /* anything since the last checkpoint */
@@ -276,6 +280,10 @@ void history_reloaded(struct history *h)
 {
     if (!h)
         return;
+    buf_done(&h->saving); /* the ranker that it was of is gone */
+    if (h->saving_t > 0)
+        loop_timer_set(h->checkpoint, loop_now(h->d->loop) + CHECKPOINT_EVERY / 6);
+    h->saving_t = 0;
     struct store_limits limits = limits_of(h->d->world->config);
     struct record record = {.t = loop_now(h->d->loop), .kind = RECORD_CONFIG};
     store_set_limits(h->store, &limits);
@@ -288,33 +296,62 @@ void history_reloaded(struct history *h)
 
 /* --- checkpoints --- */
 
-static void checkpoint(struct history *h)
+static void give_up_checkpoint(struct history *h)
 {
-    struct buf data = BUF_CAP((size_t)1 << 30);
-    if (!h->told)
-        return;
-    ranker_save(h->d->world->ranker, &data);
-    if (data.full)
-        buf_done(&data);
-    else
-        store_checkpoint(h->store, ranker_now(h->d->world->ranker), &data);
+    if (h->saving_t > 0)
+        ranker_save_end(h->d->world->ranker);
+    buf_done(&h->saving);
+    h->saving_t = 0;
+}
+
+static void begin_checkpoint(struct history *h)
+{
+    struct ranker *ranker = h->d->world->ranker;
+    h->saving = (struct buf)BUF_CAP((size_t)1 << 30);
+    h->saving_t = ranker_now(ranker);
+    h->saving_took = 0;
     h->told = false;
+    store_checkpoint_begin(h->store, h->saving_t);
+    ranker_save_begin(ranker, &h->saving);
+}
+
+/* True: there is more to do. */
+static bool go_on_checkpoint(struct history *h, size_t routes)
+{
+    if (ranker_save_some(h->d->world->ranker, routes))
+        return true;
+    if (!h->saving.full)
+        store_checkpoint(h->store, h->saving_t, &h->saving);
+    buf_done(&h->saving);
+    h->saving_t = 0;
+    return false;
 }
 
 static void on_checkpoint(void *arg)
 {
     struct history *h = arg;
-    usec_t began = loop_now_fresh(h->d->loop);
-    checkpoint(h);
-    usec_t took = loop_now_fresh(h->d->loop) - began;
-    loop_timer_set(h->checkpoint, loop_now(h->d->loop) + (took * CHECKPOINT_COST > CHECKPOINT_EVERY ? took * CHECKPOINT_COST : CHECKPOINT_EVERY));
+    usec_t began = loop_now_fresh(h->d->loop), now = loop_now(h->d->loop);
+    if (h->saving_t == 0 && !h->told) {
+        loop_timer_set(h->checkpoint, now + CHECKPOINT_EVERY);
+        return;
+    }
+    if (h->saving_t == 0)
+        begin_checkpoint(h);
+    bool more = go_on_checkpoint(h, CHECKPOINT_PIECE);
+    h->saving_took += loop_now_fresh(h->d->loop) - began;
+    usec_t apart = h->saving_took * CHECKPOINT_COST;
+    loop_timer_set(h->checkpoint, more ? now : now + (apart > CHECKPOINT_EVERY ? apart : CHECKPOINT_EVERY));
 }
 
 void history_end(struct history *h)
 {
     if (!h || !h->begun)
         return;
-    checkpoint(h);
+    give_up_checkpoint(h);
+    if (h->told) {
+        begin_checkpoint(h);
+        go_on_checkpoint(h, SIZE_MAX);
+    }
     log_set_tap(NULL, NULL);
     h->begun = false;
 }

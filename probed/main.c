@@ -11,6 +11,7 @@
 
 #include "probed/alert/journal.h"
 #include "probed/daemon.h"
+#include "probed/import.h"
 #include "probed/replay.h"
 #include "probed/sys/notify.h"
 #include "shared/alloc.h"
@@ -25,6 +26,8 @@ static const char usage[] =
     "       probed -T [-c FILE]      print the effective configuration, without secrets\n"
     "       probed replay [-c FILE] [--speed max|FACTOR] [--skip-bad] [--brief]\n"
     "                                recorded observations in, tables out, in virtual time\n"
+    "       probed import [-c FILE] [-S DIR] [--skip-bad] [FILE]\n"
+    "                                a history that routectl dump wrote, into the stopped daemon's\n"
     "\n"
     "  -c, --config FILE      configuration [" PROBED_SYSCONFDIR "/probed/probed.yaml]\n"
     "  -s, --socket PATH      listen here instead of the configured socket\n"
@@ -125,6 +128,40 @@ static int replay(int argc, char **argv)
     return config && replay_run(config, &o, STDIN_FILENO, STDOUT_FILENO, stderr) == 0 ? EXIT_FINE : EXIT_FAILED;
 }
 
+/* A dump into the history. */
+static int import(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"state-dir", required_argument, NULL, 'S'}, {"skip-bad", no_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    struct import_options o = {.file = NULL};
+    const char *file = NULL;
+    int c;
+    while ((c = getopt_long(argc, argv, "c:S:kh", options, NULL)) != -1) {
+        switch (c) {
+        case 'c': file = optarg; break;
+        case 'S': o.state_dir = optarg; break;
+        case 'k': o.skip_bad = true; break;
+        case 'h': fputs(usage, stdout); return EXIT_FINE;
+        default: fputs("Try 'probed --help'.\n", stderr); return EXIT_USAGE;
+        }
+    }
+    if (optind + 1 < argc) {
+        fprintf(stderr, "probed import: unexpected argument '%s': one history at a time\n", argv[optind + 1]);
+        return EXIT_USAGE;
+    }
+    o.file = argv[optind]; /* NULL behind the last */
+    if (!file && !o.state_dir)
+        file = default_config;
+    struct config *config = file ? load(file) : NULL;
+    if (file && !config)
+        return EXIT_FAILED;
+    int result = import_run(config, &o, stdout);
+    config_unref(config);
+    return result == 0 ? EXIT_FINE : EXIT_FAILED;
+}
+
 static int check_config(const struct arguments *a, struct config *config)
 {
     if (a->dump)
@@ -185,6 +222,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "replay") == 0)
         return replay(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "import") == 0)
+        return import(argc - 1, argv + 1);
     struct arguments a = {.options = {.config_file = default_config, .listen_fd = -1}};
     int code = parse_arguments(argc, argv, &a);
     if (code >= 0)

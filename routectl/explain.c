@@ -1,6 +1,7 @@
 /* routectl explain PLATFORM/MODEL: why the route stands where it stands, in terms that sum to its loss exactly.
  *
  * What the relay said is shown as it said it, escaped. Where nothing is known it says so instead of a number. */
+#include "routectl/explain.h"
 #include "routectl/fetch.h"
 #include "routectl/fields.h"
 #include "routectl/figures.h"
@@ -421,6 +422,26 @@ static void write_rest(struct explained *e)
     cJSON_ArrayForEach(item, would) writer_note(e->w, STYLE_PLAIN, "%s", cJSON_IsString(item) ? item->valuestring : "?");
 }
 
+void explain_write(const cJSON *json, struct writer *w)
+{
+    struct explained e = {.json = json, .w = w, .now = fetch_now(), .currency = json_string(json, "currency")};
+    const char *title = json_string(json, "title");
+
+    writer_heading(w, "%s/%s%s%s  policy %s", field_words(e.json, "platform"), field_words(e.json, "model"), title ? "  " : "",
+                   title ? title : "", field_words(e.json, "policy"));
+    write_place(&e);
+    write_contest(&e);
+    write_group(&e);
+    write_names(&e);
+    write_money(&e);
+    write_terms(&e);
+    write_windows(&e);
+    write_load(&e);
+    write_last(&e);
+    write_reports(&e);
+    write_rest(&e);
+}
+
 enum exit_code verb_explain(const struct command *command, struct writer *w)
 {
     struct fetched answer CLEANUP(fetched_done) = FETCHED_INIT;
@@ -436,23 +457,8 @@ enum exit_code verb_explain(const struct command *command, struct writer *w)
     enum exit_code code = fetch(command, buf_str(&target), &answer);
     if (code != EXIT_OK)
         return code;
-
-    struct explained e = {.json = answer.json, .w = w, .now = fetch_now(), .currency = json_string(answer.json, "currency")};
-    const char *title = json_string(answer.json, "title");
     writer_document(w, answer.json);
     writer_tagged(w);
-    writer_heading(w, "%s/%s%s%s  policy %s", field_words(e.json, "platform"), field_words(e.json, "model"), title ? "  " : "",
-                   title ? title : "", field_words(e.json, "policy"));
-    write_place(&e);
-    write_contest(&e);
-    write_group(&e);
-    write_names(&e);
-    write_money(&e);
-    write_terms(&e);
-    write_windows(&e);
-    write_load(&e);
-    write_last(&e);
-    write_reports(&e);
-    write_rest(&e);
+    explain_write(answer.json, w);
     return fetch_verdict(&answer, EXIT_OK);
 }

@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "routectl/fetch.h"
+#include "routectl/moment.h"
 #include "routectl/verb.h"
 #include "shared/client.h"
 #include "shared/text.h"
@@ -24,10 +26,21 @@
     X(POLICY, "policy", 'p', "NAME", TAKES_POLICY, "rank by this policy (else the daemon's default)")                                      \
     X(JSON, "json", 'j', NULL, 0, "print JSON")                                                                                            \
     X(TSV, "tsv", 't', NULL, 0, "print tab separated lines")                                                                               \
-    X(OUTPUT, "output", 'o', "FORM", TAKES_OUTPUT, "of best: url, platform, env or json")                                                  \
+    X(OUTPUT, "output", 'o', "FORM", TAKES_OUTPUT, "of best: url, platform, env or json; else the file to write")                          \
     X(FOR, "for", 'f', "DURATION", TAKES_FOR, "how long it holds (2h), or how long to watch")                                              \
     X(REASON, "reason", 'r', "TEXT", TAKES_REASON, "why, for those who see it later")                                                      \
-    X(COUNT, "count", 'n', "N", TAKES_COUNT, "end after N tables")                                                                         \
+    X(COUNT, "count", 'n', "N", TAKES_COUNT, "end after N tables or events; else the last N")                                              \
+    X(SINCE, "since", 'S', "TIME", TAKES_SPAN, "from then on: 7d ago, 2026-11-01, 2026-11-01T13:30")                                       \
+    X(UNTIL, "until", 'U', "TIME", TAKES_SPAN, "up to then; as --since")                                                                   \
+    X(CONFIG, "config", 'c', "FILE", TAKES_REPLAY, "the configuration to try")                                                             \
+    X(WITH, "with", 'w', "FILE", TAKES_REPLAY, "the one to compare it with (else the daemon's)")                                           \
+    X(EVERY, "every", 'e', "DURATION", TAKES_REPLAY, "how often the tables are looked at (10s)")                                           \
+    X(PROBED, "probed", 'P', "PATH", TAKES_REPLAY, "the program probed (else beside this one, else in PATH)")                              \
+    X(METRIC, "metric", 'm', "NAME", TAKES_METRIC, "ttft (default), total, availability, price, speed, rank or balance")                   \
+    X(KIND, "kind", 'k', "NAME", TAKES_EVENTS, "only events of this kind: state, first, override, budget ...")                             \
+    X(FOLLOW, "follow", 'F', NULL, TAKES_EVENTS, "go on with what happens from now on; -f after the verb does too")                        \
+    X(MONTH, "month", 'M', "MONTH", TAKES_REPORT, "of that month: 2026-10")                                                                \
+    X(HTML, "html", 'H', NULL, TAKES_REPORT, "one page of HTML instead of Markdown")                                                       \
     X(TIMEOUT, "timeout", 'T', "DURATION", 0, "how long to wait for an answer (10s)")                                                      \
     X(NO_COLOR, "no-color", 'C', NULL, 0, "no colours (also by NO_COLOR; there are none but on a terminal)")                               \
     X(HELP, "help", 'h', NULL, 0, "help, also after a verb")                                                                               \
@@ -104,14 +117,20 @@ static void help_write_verb(struct writer *w, const struct verb *verb)
     writer_row(w, (struct cell[]){cell_string(verb->name), cell_string(verb->arguments), cell_string(shown), cell_string(verb->about)});
 }
 
-static void help_write_option(struct writer *w, const struct option_word *option)
+/* verb: whose help it is; NULL = of all. */
+static void help_write_option(struct writer *w, const struct option_word *option, const struct verb *verb)
 {
     char shown[CELL_SHOWN_MAX], letter[3] = {'-', (char)option->letter, '\0'};
-    snprintf(shown, sizeof shown, "-%c, --%s%s%s", option->letter, option->name, option->argument ? " " : "",
+    bool follow = verb && (verb->takes & TAKES_EVENTS);
+    if (follow && option->letter == 'f')
+        letter[0] = '\0';
+    if (follow && option->letter == 'F')
+        letter[1] = 'f';
+    snprintf(shown, sizeof shown, "%2s%s --%s%s%s", letter, letter[0] ? "," : " ", option->name, option->argument ? " " : "",
              option->argument ? option->argument : "");
     char name[CELL_SHOWN_MAX];
     snprintf(name, sizeof name, "--%s", option->name);
-    writer_row(w, (struct cell[]){cell_string(name), cell_string(letter), cell_string(option->argument), cell_string(shown),
+    writer_row(w, (struct cell[]){cell_string(name), cell_string(letter[0] ? letter : NULL), cell_string(option->argument), cell_string(shown),
                                   cell_string(option->about)});
 }
 
@@ -133,7 +152,7 @@ static void help_write(struct writer *w, const struct verb *verb)
     writer_table(w, "options", help_options, ARRAY_LEN(help_options));
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
         if (!verb || options[i].takes == 0 || (options[i].takes & verb->takes))
-            help_write_option(w, &options[i]);
+            help_write_option(w, &options[i], verb);
     }
     writer_table_end(w);
     if (!verb)
@@ -181,6 +200,16 @@ static bool parse_for(usec_t *ret, const char *text, const char *option)
     return true;
 }
 
+static bool parse_moment(usec_t *ret, const char *text, const char *option)
+{
+    struct err err = {""};
+    if (moment_parse(text, fetch_now(), ret, &err) < 0) {
+        complain("--%s: %s", option, err.text);
+        return false;
+    }
+    return true;
+}
+
 static bool take_option(struct command *command, struct given *given, int letter, const char *value)
 {
     char *end = NULL;
@@ -213,6 +242,36 @@ static bool take_option(struct command *command, struct given *given, int letter
             complain("--count %s: a number from 1 to %ld is wanted", value, COUNT_MAX);
             return false;
         }
+        break;
+    case 'S':
+        return parse_moment(&command->since, value, "since");
+    case 'U':
+        return parse_moment(&command->until, value, "until");
+    case 'c':
+        command->config = value;
+        break;
+    case 'w':
+        command->with = value;
+        break;
+    case 'e':
+        return parse_for(&command->every, value, "every");
+    case 'P':
+        command->probed = value;
+        break;
+    case 'm':
+        command->metric = value;
+        break;
+    case 'k':
+        command->kind = value;
+        break;
+    case 'F':
+        command->follow = true;
+        break;
+    case 'M':
+        command->month = value;
+        break;
+    case 'H':
+        command->html = true;
         break;
     case 'T':
         return parse_for(&command->timeout, value, "timeout");
@@ -247,36 +306,60 @@ static void complain_option(const char *word)
         complain("there is no option %s. See 'routectl help'", word);
 }
 
-/* Options into command and given, verb and arguments into command; argv is permuted. */
+/* The letters that getopt is told. After the verb events the letter f is that of --follow, as people are used to; --for is written out there. */
+static void make_letters(char *ret, bool follow)
+{
+    size_t at = 0;
+    ret[at++] = '-'; /* words come in their order, so that the verb is known before what follows it */
+    ret[at++] = ':';
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        ret[at++] = (char)options[i].letter;
+        if (options[i].argument && !(follow && options[i].letter == 'f'))
+            ret[at++] = ':';
+    }
+    ret[at] = '\0';
+}
+
+static void complain_getopt(char **argv, int letter)
+{
+    char one[3] = {'-', (char)optopt, '\0'};
+    bool is_long = strncmp(argv[optind - 1], "--", 2) == 0;
+    if (letter == ':')
+        complain("%s wants a value. See 'routectl help'", argv[optind - 1]);
+    else if (is_long && optopt)
+        complain("%s takes no value", argv[optind - 1]);
+    else
+        complain_option(is_long || !optopt ? argv[optind - 1] : one);
+}
+
+/* Options into command and given, verb and arguments into command; words are moved to the front of argv. */
 static bool parse_options(int argc, char **argv, struct command *command, struct given *given)
 {
     struct option words[ARRAY_LEN(options) + 1] = {0};
-    char letters[2 * ARRAY_LEN(options) + 2] = ":";
-    size_t at = 1;
-    int letter;
+    char letters[2 * ARRAY_LEN(options) + 3];
+    const struct verb *verb = NULL;
+    int letter, used = 1;
 
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
         words[i] = (struct option){
             .name = options[i].name, .has_arg = options[i].argument ? required_argument : no_argument, .val = options[i].letter};
-        letters[at++] = (char)options[i].letter;
-        if (options[i].argument)
-            letters[at++] = ':';
-    }
+    make_letters(letters, false);
     opterr = 0;
     while ((letter = getopt_long(argc, argv, letters, words, NULL)) != -1) {
-        if (letter == ':') {
-            complain("%s wants a value. See 'routectl help'", argv[optind - 1]);
+        if (letter == 1) { /* a word */
+            argv[used++] = optarg;
+            if (used == 2) {
+                verb = find_verb(optarg);
+                make_letters(letters, verb && (verb->takes & TAKES_EVENTS));
+            }
+            continue;
+        }
+        if (letter == ':' || letter == '?') {
+            complain_getopt(argv, letter);
             return false;
         }
-        if (letter == '?') {
-            char one[3] = {'-', (char)optopt, '\0'};
-            bool is_long = strncmp(argv[optind - 1], "--", 2) == 0;
-            if (is_long && optopt)
-                complain("%s takes no value", argv[optind - 1]);
-            else
-                complain_option(is_long || !optopt ? argv[optind - 1] : one);
-            return false;
-        }
+        if (letter == 'f' && verb && (verb->takes & TAKES_EVENTS) && !optarg)
+            letter = 'F';
         for (size_t i = 0; i < ARRAY_LEN(options); i++) {
             if (options[i].letter == letter)
                 given->seen |= 1u << i;
@@ -284,16 +367,22 @@ static bool parse_options(int argc, char **argv, struct command *command, struct
         if (!take_option(command, given, letter, optarg))
             return false;
     }
-    if (optind < argc) {
-        command->verb = argv[optind];
-        command->args = &argv[optind + 1];
-        command->args_len = (size_t)(argc - optind - 1);
+    while (optind < argc)
+        argv[used++] = argv[optind++];
+    if (used > 1) {
+        command->verb = argv[1];
+        command->args = &argv[2];
+        command->args_len = (size_t)(used - 2);
     }
     return true;
 }
 
 static bool check_command(const struct command *command, const struct given *given, const struct verb *verb)
 {
+    if (command->since > 0 && command->until > 0 && command->since >= command->until) {
+        complain("--since is not before --until");
+        return false;
+    }
     if (command->args_len < verb->fewest || command->args_len > verb->most) {
         complain("usage: routectl %s%s%s", verb->name, verb->arguments[0] ? " " : "", verb->arguments);
         return false;

@@ -26,7 +26,18 @@ enum exit_code {
 };
 
 /* Which options a verb takes besides those that all take. */
-enum option_set { TAKES_POLICY = 1 << 0, TAKES_OUTPUT = 1 << 1, TAKES_FOR = 1 << 2, TAKES_REASON = 1 << 3, TAKES_COUNT = 1 << 4 };
+enum option_set {
+    TAKES_POLICY = 1 << 0,
+    TAKES_OUTPUT = 1 << 1,
+    TAKES_FOR = 1 << 2,
+    TAKES_REASON = 1 << 3,
+    TAKES_COUNT = 1 << 4,
+    TAKES_SPAN = 1 << 5,   /* since, until */
+    TAKES_REPLAY = 1 << 6, /* config, with, every, probed */
+    TAKES_METRIC = 1 << 7,
+    TAKES_EVENTS = 1 << 8, /* kind, follow */
+    TAKES_REPORT = 1 << 9, /* month, html */
+};
 
 struct command {
     const char *verb;
@@ -43,6 +54,17 @@ struct command {
     const char *reason; /* NULL = not given */
     usec_t lasting;     /* --for; 0 = not given */
     long count;         /* --count; 0 = not given */
+    usec_t since;       /* --since; wall clock, 0 = not given */
+    usec_t until;       /* --until; wall clock, 0 = not given */
+    const char *config; /* of replay: the new configuration; NULL = not given */
+    const char *with;   /* of replay: the old configuration; NULL = the daemon's */
+    usec_t every;       /* of replay: between two tables; 0 = not given */
+    const char *probed; /* of replay: the program; NULL = look for it */
+    const char *metric; /* of history; NULL = not given */
+    const char *kind;   /* of events; NULL = not given */
+    bool follow;        /* of events */
+    const char *month;  /* of report; NULL = not given */
+    bool html;          /* of report */
 };
 
 /* X(function, name, arguments, fewest, most, options, about). The man page must have each of them (tests/lint/routectl-documented). */
@@ -52,12 +74,18 @@ struct command {
     X(best, "best", "MODEL", 1, 1, TAKES_POLICY | TAKES_OUTPUT, "the route to use now")                                                    \
     X(explain, "explain", "PLATFORM/MODEL", 1, 1, TAKES_POLICY, "why a route stands where it stands")                                      \
     X(watch, "watch", "[MODEL]", 0, 1, TAKES_POLICY | TAKES_FOR | TAKES_COUNT, "the ranked routes, live")                                  \
+    X(top, "top", "[MODEL]", 0, 1, TAKES_POLICY, "the whole screen, live: look around, drain and pin")                                     \
     X(check, "check", "[MODEL]...", 0, 64, TAKES_POLICY, "is all well? one line each, for scripts and monitoring")                         \
     X(compare, "compare", "PLATFORM PLATFORM", 2, 2, TAKES_POLICY, "what switching from one platform to another changes")                  \
     X(override, "drain", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take it out: no requests, probes go on")                     \
     X(override, "pin", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "put it first for as long as it works")                         \
     X(override, "enable", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take a drain or a pin back")                                \
     X(probe, "probe", "PLATFORM[/MODEL]", 1, 1, 0, "probe it now, within the budget")                                                      \
+    X(history, "history", "PLATFORM[/MODEL]...", 1, 12, TAKES_SPAN | TAKES_METRIC | TAKES_POLICY, "how it went: a picture")                \
+    X(events, "events", "[PLATFORM[/MODEL]]", 0, 1, TAKES_SPAN | TAKES_POLICY | TAKES_EVENTS | TAKES_FOR | TAKES_COUNT, "what happened")   \
+    X(report, "report", "[PLATFORM]...", 0, 12, TAKES_SPAN | TAKES_REPORT | TAKES_OUTPUT, "a month of the platforms, for people who decide")\
+    X(dump, "dump", "", 0, 0, TAKES_SPAN | TAKES_OUTPUT, "the recorded history, for probed replay and probed import")                      \
+    X(replay, "replay", "[FILE]", 0, 1, TAKES_SPAN | TAKES_POLICY | TAKES_REPLAY, "what another configuration would have changed")         \
     X(reload, "reload", "", 0, 0, 0, "read the configuration again")                                                                       \
     X(help, "help", "[VERB]", 0, 1, 0, "this list, or one verb")                                                                           \
     X(version, "version", "", 0, 0, 0, "the version of routectl")
@@ -67,10 +95,16 @@ enum exit_code verb_routes(const struct command *command, struct writer *w);
 enum exit_code verb_best(const struct command *command, struct writer *w);
 enum exit_code verb_explain(const struct command *command, struct writer *w);
 enum exit_code verb_watch(const struct command *command, struct writer *w);
+enum exit_code verb_top(const struct command *command, struct writer *w);
 enum exit_code verb_check(const struct command *command, struct writer *w);
 enum exit_code verb_compare(const struct command *command, struct writer *w);
 enum exit_code verb_override(const struct command *command, struct writer *w);
 enum exit_code verb_probe(const struct command *command, struct writer *w);
+enum exit_code verb_history(const struct command *command, struct writer *w);
+enum exit_code verb_events(const struct command *command, struct writer *w);
+enum exit_code verb_report(const struct command *command, struct writer *w);
+enum exit_code verb_dump(const struct command *command, struct writer *w);
+enum exit_code verb_replay(const struct command *command, struct writer *w);
 enum exit_code verb_reload(const struct command *command, struct writer *w);
 
 /* "routectl: ..." on standard error, made safe for a terminal. The only way in which anything gets there. */

@@ -40,13 +40,17 @@ _routectl() {
         -p | --policy) _routectl_offer < <(_routectl_policies); return ;;
         -o | --output)
             for word in "${COMP_WORDS[@]}"; do
-                [[ $word == dump ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return; }
+                [[ $word == dump || $word == report ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return; }
             done
             _routectl_offer < <(printf '%s\n' url platform env json); return ;;
         -s | --socket) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-        -f | --for) _routectl_offer < <(printf '%s\n' 10m 30m 2h 1d); return ;;
+        -f | --for) # -f of events has no value
+            [[ $prev == -f && " ${COMP_WORDS[*]} " == *' events '* ]] || { _routectl_offer < <(printf '%s\n' 10m 30m 2h 1d); return; } ;;
         -S | --since | -U | --until) _routectl_offer < <(printf '%s\n' 1h 24h 7d 30d); return ;;
         -c | --config | -w | --with | -P | --probed) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        -m | --metric) _routectl_offer < <(printf '%s\n' ttft total availability price speed rank balance); return ;;
+        -k | --kind) _routectl_offer < <(printf '%s\n' state first override budget breaker endpoint level local store started stopped reloaded reload_failed); return ;;
+        -M | --month) _routectl_offer < <(date +%Y-%m; date -d "$(date +%Y-%m-15) -1 month" +%Y-%m 2>/dev/null); return ;;
         -r | --reason | -n | --count | -T | --timeout | -e | --every) return ;;
     esac
 
@@ -54,7 +58,7 @@ _routectl() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            -p | --policy | -o | --output | -s | --socket | -f | --for | -r | --reason | -n | --count | -T | --timeout | -S | --since | -U | --until | -e | --every | -c | --config | -w | --with | -P | --probed) ((i++)) ;;
+            -p | --policy | -o | --output | -s | --socket | -f | --for | -r | --reason | -n | --count | -T | --timeout | -S | --since | -U | --until | -e | --every | -c | --config | -w | --with | -P | --probed | -m | --metric | -k | --kind | -M | --month) ((i++)) ;;
             -*) ;;
             *) verb=$word; break ;;
         esac
@@ -66,11 +70,11 @@ _routectl() {
     fi
     case $verb in
         '') _routectl_offer < <(_routectl_ask help --tsv | _routectl_column verbs 2) ;;
-        routes | best | watch | check) _routectl_offer < <(_routectl_models) ;;
+        routes | best | watch | top | check) _routectl_offer < <(_routectl_models) ;;
         explain) _routectl_offer < <(_routectl_routes) ;;
-        drain | pin | enable | probe) _routectl_offer < <(_routectl_platforms; [[ $cur == */* ]] && _routectl_routes) ;;
+        drain | pin | enable | probe | history | events) _routectl_offer < <(_routectl_platforms; [[ $cur == */* ]] && _routectl_routes) ;;
         replay) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-        compare) _routectl_offer < <(_routectl_platforms) ;;
+        compare | report) _routectl_offer < <(_routectl_platforms) ;;
         help) _routectl_offer < <(_routectl_ask help --tsv | _routectl_column verbs 2) ;;
     esac
 }

@@ -1,11 +1,11 @@
 /* Questions to the history: a request whose answer comes from another thread, later.
  *
- * The owner is asked and the connection suspended; when the answer comes it is resumed, MHD calls for the request again, and asking_answer sends what
- * there is. An asking lives from there to the end of its request (dispatch_done). It is
+ * The owner is asked and the connection suspended; when the answer comes it is resumed, MHD calls for the request again, and asking_answer
+ * sends what there is. An asking lives from there to the end of its request (dispatch_done). It is
  *
  *   suspended  in api->askings; the question is the owner's, who will call answer_came once; or
- *   over       answered, or given up: the answer took too long, the client left, or the daemon stops. Whoever ends it takes the question back first, so that
- *              answer_came is never called for one that is gone.
+ *   over       answered, or given up: the answer took too long, the client left, or the daemon stops. Whoever ends it takes the question
+ * back first, so that answer_came is never called for one that is gone.
  *
  * MHD does not notice that the client of a suspended connection left, so the descriptor is watched here, as for a watcher. */
 #include "probed/serve/api_parts.h"
@@ -21,11 +21,11 @@
 
 struct asking {
     struct client *c;
-    bool lines; /* NDJSON, with the number to go on with */
-    bool suspended, asked; /* asked: the owner has the question */
+    bool lines;                                                             /* NDJSON, with the number to go on with */
+    bool suspended, asked;                                                  /* asked: the owner has the question */
     enum { ASKING_ANSWERED, ASKING_LATE, ASKING_LEFT, ASKING_STOPPED } how; /* it ended */
-    struct history_answer answer; /* ours */
-    struct loop_io *io;           /* tells that the client left */
+    struct history_answer answer;                                           /* ours */
+    struct loop_io *io;                                                     /* tells that the client left */
     struct loop_timer *late;
     TAILQ_ENTRY(asking) all;
 };
@@ -68,7 +68,8 @@ static void client_left(void *arg, int fd, unsigned events)
     struct pollfd state = {.fd = fd, .events = POLLIN};
 
     (void)events;
-    /* It hung up; or it sent its next request already, or said that there will be none: then there is nothing to look at until the answer is out. */
+    /* It hung up; or it sent its next request already, or said that there will be none: then there is nothing to look at until the answer
+     * is out. */
     if (poll(&state, 1, 0) == 1 && (state.revents & (POLLHUP | POLLERR)) != 0)
         give_up(a, ASKING_LEFT);
     else

@@ -1,7 +1,8 @@
 /* GET /v1/history, /v1/events, /v1/report and /v1/dump: the parameters of a question about the past, checked and made into one.
  *
- * What the history knows is not looked up here: it may hold platforms and models that no configuration names any more, so an unknown name is an empty
- * answer and no error. What cannot be meant (a window that ends before it begins, a number out of range) is a problem that says what would be right. */
+ * What the history knows is not looked up here: it may hold platforms and models that no configuration names any more, so an unknown name
+ * is an empty answer and no error. What cannot be meant (a window that ends before it begins, a number out of range) is a problem that says
+ * what would be right. */
 #include "probed/serve/api_parts.h"
 
 #include <errno.h>
@@ -9,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HISTORY_TIME_MAX     ((usec_t)4000000000 * USEC_PER_SEC) /* milliseconds taken for seconds are beyond it */
-#define HISTORY_WINDOW       USEC_PER_DAY
-#define HISTORY_POINTS       200
-#define HISTORY_EVENTS       100
-#define HISTORY_DUMP_RECORDS 5000
+#define HISTORY_TIME_MAX ((usec_t)4000000000 * USEC_PER_SEC) /* milliseconds taken for seconds are beyond it */
+#define WINDOW_DEFAULT   USEC_PER_DAY
+#define POINTS_DEFAULT   200
+#define EVENTS_DEFAULT   100
+#define RECORDS_DEFAULT  5000
 
 /* A question in the making; the first thing that is wrong is answered, and nothing is looked at after it. */
 struct reading_query {
@@ -64,7 +65,7 @@ static void take_window(struct reading_query *r)
     bool ends = take_time(r, "until", &q->until);
     usec_t end = ends ? q->until : q->now;
 
-    q->since = end > HISTORY_WINDOW ? end - HISTORY_WINDOW : 0;
+    q->since = end > WINDOW_DEFAULT ? end - WINDOW_DEFAULT : 0;
     bool begins = take_time(r, "since", &q->since);
 
     /* until 0 is the question's "now", and nothing is before the epoch anyway. */
@@ -82,9 +83,11 @@ static int64_t take_number(struct reading_query *r, const char *name, int64_t le
     /* Whole numbers only; the parser alone would round. */
     if (strspn(text, "0123456789") != strlen(text) || units_parse_decimal(text, 1, &value) < 0 || value < least || value > most) {
         if (most == INT64_MAX)
-            refuse(r, name, "parameter \"%s\" should be the number that an answer before this one told to go on with, not \"%s\"", name, text);
+            refuse(r, name, "parameter \"%s\" should be the number that an answer before this one told to go on with, not \"%s\"", name,
+                   text);
         else
-            refuse(r, name, "parameter \"%s\" should be a whole number from %" PRId64 " to %" PRId64 ", not \"%s\"", name, least, most, text);
+            refuse(r, name, "parameter \"%s\" should be a whole number from %" PRId64 " to %" PRId64 ", not \"%s\"", name, least, most,
+                   text);
         return otherwise;
     }
     return value;
@@ -112,7 +115,8 @@ static void take_route(struct reading_query *r, const char *text)
     if (platform == 0 || (slash != NULL && slash[1] == '\0'))
         refuse(r, "route", "parameter \"route\" should be PLATFORM or PLATFORM/MODEL, not \"%s\"", text);
     else if (platform >= sizeof of->platform || (slash != NULL && strlen(slash + 1) >= sizeof of->model))
-        refuse(r, "route", "in parameter \"route\" a platform has at most %zu bytes and a model %zu", sizeof of->platform - 1, sizeof of->model - 1);
+        refuse(r, "route", "in parameter \"route\" a platform has at most %zu bytes and a model %zu", sizeof of->platform - 1,
+               sizeof of->model - 1);
     else if (slash != NULL && r->query.metric == HISTORY_METRIC_BALANCE)
         refuse(r, "route", "the balance is a platform's: parameter \"route\" should be \"%.*s\"", (int)platform, text);
     else {
@@ -135,7 +139,9 @@ static void take_metric(struct reading_query *r)
         r->query.metric = (enum history_metric)metric;
         return;
     }
-    cJSON *problem = answer_problem_new(MHD_HTTP_BAD_REQUEST, "there is no metric \"%s\": it should be one of ttft, total, availability, price, speed, rank, balance", name);
+    cJSON *problem =
+        answer_problem_new(MHD_HTTP_BAD_REQUEST,
+                           "there is no metric \"%s\": it should be one of ttft, total, availability, price, speed, rank, balance", name);
 
     json_add_string(problem, "parameter", "metric");
     for (int i = 0; i < HISTORY_METRIC_COUNT; i++)
@@ -174,7 +180,7 @@ enum MHD_Result history_get(struct client *c)
     take_metric(&r);
     for (size_t i = 0; i < c->many_len && !r.wrong; i++)
         take_route(&r, c->many[i]);
-    r.query.points = (unsigned)take_number(&r, "points", 2, HISTORY_POINTS_MAX, HISTORY_POINTS);
+    r.query.points = (unsigned)take_number(&r, "points", 2, HISTORY_POINTS_MAX, POINTS_DEFAULT);
     take_policy_of_rank(&r);
     return ask_it(&r);
 }
@@ -190,7 +196,7 @@ enum MHD_Result events_get(struct client *c)
     take_text(&r, "policy", r.query.policy, sizeof r.query.policy);
     take_text(&r, "name", r.query.event, sizeof r.query.event);
     r.query.after = take_number(&r, "after", 0, INT64_MAX, -1);
-    r.query.limit = (unsigned)take_number(&r, "limit", 1, HISTORY_EVENTS_MAX, HISTORY_EVENTS);
+    r.query.limit = (unsigned)take_number(&r, "limit", 1, HISTORY_EVENTS_MAX, EVENTS_DEFAULT);
     return ask_it(&r);
 }
 
@@ -210,6 +216,6 @@ enum MHD_Result dump_get(struct client *c)
 
     take_window(&r);
     r.query.after = take_number(&r, "after", 0, INT64_MAX, 0);
-    r.query.limit = (unsigned)take_number(&r, "limit", 1, HISTORY_DUMP_MAX, HISTORY_DUMP_RECORDS);
+    r.query.limit = (unsigned)take_number(&r, "limit", 1, HISTORY_DUMP_MAX, RECORDS_DEFAULT);
     return ask_it(&r);
 }

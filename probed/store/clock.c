@@ -1,8 +1,9 @@
 /* The two clocks beside each other, out of the table `clock`.
  *
- * Between two rows the clocks run alike, so that steady time is cut into stretches, each with its offset; the first reaches back without an end, the last
- * forward. The steady clock never goes back, the wall may: then one moment of the wall is two of the steady clock (it was set back), or none (it was
- * set forward). What is asked in times of the wall is therefore looked for from the earliest to the latest moment that it can mean. */
+ * Between two rows the clocks run alike, so that steady time is cut into stretches, each with its offset; the first reaches back without an
+ * end, the last forward. The steady clock never goes back, the wall may: then one moment of the wall is two of the steady clock (it was set
+ * back), or none (it was set forward). What is asked in times of the wall is therefore looked for from the earliest to the latest moment
+ * that it can mean. */
 #include "probed/store/clock.h"
 
 #include <errno.h>

@@ -44,6 +44,30 @@ enum store_state file_judge(int rc, int system_errno)
     }
 }
 
+bool file_is_other(const struct writer *w)
+{
+    struct stat st;
+    return stat(w->file, &st) < 0 ? errno == ENOENT : st.st_dev != w->device || st.st_ino != w->inode;
+}
+
+bool file_disk_works(const char *file)
+{
+    static const char pattern[4096] = "whether this can be written and read";
+    char back[sizeof pattern];
+    CLEANUP(alloc_freep) char *name = alloc_printf("%s.try", file);
+    int fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return false;
+    bool works = true;
+    for (int i = 0; works && i < 64; i++)
+        works = pwrite(fd, pattern, sizeof pattern, i * (off_t)sizeof pattern) == (ssize_t)sizeof pattern;
+    works = works && fsync(fd) == 0 && pread(fd, back, sizeof back, 8 * (off_t)sizeof back) == (ssize_t)sizeof back &&
+            memcmp(back, pattern, sizeof back) == 0;
+    close(fd);
+    (void)unlink(name);
+    return works;
+}
+
 bool file_is_damage(int rc) { return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB || rc == SQLITE_IOERR_SHORT_READ; }
 
 int64_t file_size(const char *file)
@@ -88,11 +112,17 @@ static int take_lock(struct writer *w, struct file_opened *ret)
         return SQLITE_CANTOPEN;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        char pid[16] = "";
+        (void)!read(fd, pid, sizeof pid - 1);
+        pid[strspn(pid, "0123456789")] = '\0';
         close(fd);
         ret->state = STORE_LOCKED;
-        snprintf(ret->why, sizeof ret->why, "another probed records into %.150s", w->file);
+        ret->other = true;
+        snprintf(ret->why, sizeof ret->why, "another probed%s%s%s records into %.150s", pid[0] ? " (pid " : "", pid, pid[0] ? ")" : "", w->file);
         return SQLITE_BUSY;
     }
+    (void)!ftruncate(fd, 0);
+    dprintf(fd, "%d\n", (int)getpid()); /* for people; on a full disk it is not there */
     w->lock_fd = fd;
     return SQLITE_OK;
 }
@@ -129,14 +159,38 @@ static int check_pages(struct writer *w)
 
 static void explain(struct writer *w, int rc, struct file_opened *ret)
 {
-    ret->state = file_judge(rc, w->db ? sqlite3_system_errno(w->db) : 0);
+    int system_errno = w->db ? sqlite3_system_errno(w->db) : 0;
+    ret->state = file_judge(rc, system_errno);
     if (!ret->why[0])
-        snprintf(ret->why, sizeof ret->why, "%.150s: %.40s", w->file, w->db ? sqlite3_errmsg(w->db) : sqlite3_errstr(rc));
+        snprintf(ret->why, sizeof ret->why, "%.100s: %.40s%s%.50s", w->file, w->db ? sqlite3_errmsg(w->db) : sqlite3_errstr(rc), system_errno ? ": " : "",
+                 system_errno ? strerror(system_errno) : "");
+}
+
+static int set_up(sqlite3 *db)
+{
+    static const char *const pragmas[] = {
+        "PRAGMA auto_vacuum = INCREMENTAL",      "PRAGMA journal_mode = WAL",    "PRAGMA synchronous = NORMAL",
+        "PRAGMA journal_size_limit = 33554432", "PRAGMA cache_size = -16384",
+    };
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < ARRAY_LEN(pragmas) && rc == SQLITE_OK; i++)
+        rc = answer(db, pragmas[i], NULL, 0);
+    return rc;
+}
+
+/* Not ours to touch: not even its log is written back into it. */
+static int refuse(struct writer *w, const struct err *err, struct file_opened *ret)
+{
+    sqlite3_db_config(w->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+    ret->state = STORE_NEWER;
+    snprintf(ret->why, sizeof ret->why, "%s", err->text);
+    return SQLITE_NOTICE;
 }
 
 static int connect_file(struct writer *w, struct file_opened *ret)
 {
     struct err err = {""};
+    struct stat st;
     char backup[180];
     bool made = access(w->file, F_OK) < 0;
     int rc = sqlite3_open_v2(w->file, &w->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
@@ -146,24 +200,23 @@ static int connect_file(struct writer *w, struct file_opened *ret)
     sqlite3_busy_timeout(w->db, BUSY_MS);
     if (made)
         (void)chmod(w->file, 0640);
-    rc = answer(w->db, "PRAGMA auto_vacuum = INCREMENTAL", NULL, 0);
-    rc = rc ?: answer(w->db, "PRAGMA journal_mode = WAL", NULL, 0);
-    rc = rc ?: answer(w->db, "PRAGMA synchronous = NORMAL", NULL, 0);
-    rc = rc ?: answer(w->db, "PRAGMA journal_size_limit = 33554432", NULL, 0);
-    rc = rc ?: answer(w->db, "PRAGMA cache_size = -16384", NULL, 0);
+    if (schema_check(w->db, w->file, &err) == -EPROTONOSUPPORT)
+        return refuse(w, &err, ret);
+    rc = set_up(w->db);
     if (rc != SQLITE_OK)
         return rc;
-    int r = schema_prepare(w->db, w->file, backup, sizeof backup, &err);
-    if (r == -EPROTONOSUPPORT) {
-        ret->state = STORE_NEWER;
+    if (schema_prepare(w->db, w->file, backup, sizeof backup, &err) < 0) {
         snprintf(ret->why, sizeof ret->why, "%s", err.text);
-        return SQLITE_NOTICE;
+        rc = sqlite3_extended_errcode(w->db) & 0xff;
+        return rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_ERROR : sqlite3_extended_errcode(w->db);
     }
-    if (r < 0)
-        return sqlite3_extended_errcode(w->db) ?: SQLITE_ERROR;
     if (backup[0])
         snprintf(ret->note, sizeof ret->note, "the history was brought to a newer version; the old file is kept as %.120s", backup);
     ret->made = made;
+    if (stat(w->file, &st) < 0)
+        return SQLITE_CANTOPEN;
+    w->device = st.st_dev;
+    w->inode = st.st_ino;
     return check_pages(w);
 }
 
@@ -187,7 +240,7 @@ void writer_close(struct writer *w)
     *w = (struct writer){.lock_fd = -1};
 }
 
-static int try_open(struct writer *w, struct file_opened *ret)
+static int try_open(struct writer *w, usec_t latest, struct file_opened *ret)
 {
     int rc = connect_file(w, ret);
     if (!file_is_damage(rc))
@@ -199,13 +252,15 @@ static int try_open(struct writer *w, struct file_opened *ret)
         ret->state = STORE_BROKEN;
         return rc;
     }
-    snprintf(ret->note, sizeof ret->note, "%.100s was damaged; it was set aside as %.100s and a new one begun", w->file, ret->aside);
+    snprintf(ret->note, sizeof ret->note, "%.100s was damaged; it was set aside as %.80s; what could be read of it was kept", w->file, ret->aside);
     rc = connect_file(w, ret);
     ret->made = true;
+    if (rc == SQLITE_OK)
+        salvage(w, ret->aside, latest);
     return rc;
 }
 
-int writer_open(struct writer *w, const char *file, struct file_opened *ret)
+int writer_open(struct writer *w, const char *file, usec_t latest, struct file_opened *ret)
 {
     *ret = (struct file_opened){.state = STORE_OK};
     *w = (struct writer){.lock_fd = -1, .file = alloc_string(file)};
@@ -214,13 +269,20 @@ int writer_open(struct writer *w, const char *file, struct file_opened *ret)
         writer_close(w);
         return rc;
     }
-    rc = try_open(w, ret);
+    rc = try_open(w, latest, ret);
     if (rc == SQLITE_OK) {
         sqlite3_stmt *s = writer_sql(w, SQL_TOLD_LAST);
         if (writer_step(w, s))
             w->last_told = sqlite3_column_int64(s, 0);
         if (s)
             sqlite3_reset(s);
+        int64_t checkpoint = 0; /* what was told before it is not told again: later numbers are larger */
+        s = writer_sql(w, SQL_CHECKPOINT_TOLD);
+        if (writer_step(w, s))
+            checkpoint = sqlite3_column_int64(s, 0);
+        if (s)
+            sqlite3_reset(s);
+        w->last_told = checkpoint > w->last_told ? checkpoint : w->last_told;
         rc = w->rc;
     }
     if (rc == SQLITE_OK)

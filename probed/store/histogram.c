@@ -1,8 +1,9 @@
 /* Counts in the logarithmic buckets of core/sketch.h, kept sorted and sparse.
  *
- * A span of a minute holds a handful of buckets, one of a year some hundreds, never more than SKETCH_KEY_MAX + 1. What is added is nearly always a bucket that is
- * there already, so that is looked for, from the place of the one before it on, and only a new one moves others. Counts are whole numbers, so the order of merging never shows. A count that would pass 32 bits stays at the most there is:
- * only a damaged or a hostile file gets there.
+ * A span of a minute holds a handful of buckets, one of a year some hundreds, never more than SKETCH_KEY_MAX + 1. What is added is nearly
+ * always a bucket that is there already, so that is looked for, from the place of the one before it on, and only a new one moves others.
+ * Counts are whole numbers, so the order of merging never shows. A count that would pass 32 bits stays at the most there is: only a damaged
+ * or a hostile file gets there.
  *
  * A blob is checked whole before anything of it is added. It never holds a zero count, a bucket twice or a bucket that does not exist. */
 #include "probed/store/histogram.h"
@@ -27,11 +28,17 @@ void histogram_clear(struct histogram *h)
     h->len = 0;
 }
 
-/* Where the key is, or would be; not before `low`. */
-static size_t find(const struct histogram *h, size_t low, uint32_t key)
+/* Where the key is, or would be; not before `low`, and mostly not far behind it. */
+static size_t find(const struct histogram *h, size_t low, uint16_t key)
 {
-    size_t high = h->len;
+    size_t high = low;
 
+    for (size_t step = 1; high < h->len && h->entries[high].key < key; step *= 2) {
+        low = high + 1;
+        high += step;
+    }
+    if (high > h->len)
+        high = h->len;
     while (low < high) {
         size_t middle = (low + high) / 2;
 

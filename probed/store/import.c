@@ -1,8 +1,9 @@
 /* A dump into a file that no daemon has open, in one transaction: all of it or nothing.
  *
- * Single records are kept as far back as the limits say; everything is added to the sums. The input is in time order, so the sums of the minute, hour and day in hand are
- * kept in memory, a route each, and written when the next one begins. What the file has already is not added again: a single record by its time and content, and
- * where only sums are kept, by the hour: an hour of a route that has a sum before the import began is known. States and ranks are not in a dump. */
+ * Single records are kept as far back as the limits say; all chats are added to the sums. The sums of the minute and hour in hand are kept in memory, a route each, and
+ * written when a record of another one comes: a dump is in the order of time, or nearly. What the file has already is not added again: a single record by its
+ * time and content, and where the file has only sums, by the hour: an hour of a route that had a sum before the import began is known. States, ranks and
+ * events are not in a dump. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,28 +15,35 @@
 
 #define BLOCK ((size_t)1 << 20)
 #define PROGRESS_EVERY 100000
-#define SAME_TIME_MOST 100000 /* records told in one microsecond */
+#define SAME_TIME_MOST 100000      /* records told in one microsecond */
+#define FUTURE_MOST USEC_PER_HOUR  /* clocks of machines differ */
 
-enum { MINUTE, HOUR, DAY, SPANS };
-static const int64_t spans[SPANS] = {60, 3600, 86400};
+enum { MINUTE, HOUR, SPANS };
+static const int64_t spans[SPANS] = {60, 3600};
 
-struct gathered {          /* of one route */
+struct hour { usec_t begin; bool known; };
+
+struct gathered {                 /* of one route */
     struct tally tally[SPANS];
-    usec_t begin[SPANS];   /* of the span in hand; -1 = none */
-    bool known_hour;       /* the hour in hand was there before */
+    usec_t begin[SPANS];          /* of the span in hand; -1 = none */
+    struct hour *hours;           /* seen so far, ascending, and whether they had a sum before */
+    size_t hours_len, hours_size;
 };
 
 struct import {
     struct writer w;
     struct clock clock;
     struct store_import *out;
+    usec_t wall;
     struct gathered *routes; /* by number */
     size_t routes_len;
-    usec_t raw_from;  /* single records are kept from here on */
-    usec_t minutes_from;
-    int64_t mark;     /* what is later is added up as usual; INT64_MAX = the file was empty */
-    usec_t last;
+    usec_t raw_from;     /* single records are kept from here on */
+    usec_t minutes_from; /* sums of minutes too */
+    usec_t hours_to;     /* the hour that is not over: its sum is made of its minutes later */
+    usec_t oldest;       /* single record that the file had; INT64_MAX = none */
 };
+
+/* --- sums --- */
 
 static struct gathered *gathered_of(struct import *m, int64_t route)
 {
@@ -54,31 +62,48 @@ static struct gathered *gathered_of(struct import *m, int64_t route)
 
 static void write_span(struct import *m, int64_t route, struct gathered *g, int k)
 {
-    if (g->begin[k] >= 0 && g->tally[k].n > 0 && (k != MINUTE || g->begin[k] >= m->minutes_from))
+    if (g->begin[k] >= 0 && g->tally[k].n > 0) {
         rollup_add(&m->w, spans[k], route, g->begin[k], &g->tally[k]);
+        if (k == HOUR)
+            rollup_add(&m->w, 86400, route, g->begin[k], &g->tally[k]);
+    }
     tally_done(&g->tally[k]);
-    g->tally[k] = (struct tally){.n = 0};
     g->begin[k] = -1;
 }
 
-/* Adds a chat to the sums in hand. False: its hour is known already. */
-static bool gather(struct import *m, int64_t route, const struct record *r, bool single)
+/* Whether the hour had a sum before this import: looked up once, since later it has one in any case. */
+static bool hour_known(struct import *m, int64_t route, usec_t t)
+{
+    struct gathered *g = gathered_of(m, route);
+    usec_t begin = t - t % USEC_PER_HOUR;
+    size_t at = g->hours_len;
+    while (at > 0 && g->hours[at - 1].begin > begin)
+        at--;
+    if (at > 0 && g->hours[at - 1].begin == begin)
+        return g->hours[at - 1].known;
+    if (g->hours_len == g->hours_size) {
+        g->hours_size = g->hours_size ? 2 * g->hours_size : 64;
+        g->hours = alloc_resize(g->hours, g->hours_size, sizeof *g->hours);
+    }
+    memmove(g->hours + at + 1, g->hours + at, (g->hours_len - at) * sizeof *g->hours);
+    g->hours_len++;
+    g->hours[at] = (struct hour){begin, rollup_has(&m->w, 3600, route, begin)};
+    return g->hours[at].known;
+}
+
+static void gather(struct import *m, int64_t route, const struct record *r)
 {
     struct gathered *g = gathered_of(m, route);
     for (int k = 0; k < SPANS; k++) {
         usec_t begin = r->t - r->t % (spans[k] * USEC_PER_SEC);
-        if (g->begin[k] == begin)
+        if (k == MINUTE ? r->t < m->minutes_from : r->t >= m->hours_to)
             continue;
-        write_span(m, route, g, k);
-        if (k == HOUR)
-            g->known_hour = rollup_has(&m->w, 3600, route, r->t);
-        g->begin[k] = begin;
-    }
-    if (!single && g->known_hour)
-        return false;
-    for (int k = 0; k < SPANS; k++)
+        if (g->begin[k] != begin) {
+            write_span(m, route, g, k);
+            g->begin[k] = begin;
+        }
         rollup_record(&g->tally[k], &r->o);
-    return true;
+    }
 }
 
 /* --- single records --- */
@@ -86,19 +111,17 @@ static bool gather(struct import *m, int64_t route, const struct record *r, bool
 static bool same_row(struct import *m, int64_t id, int64_t route, const struct record *r)
 {
     struct record there;
-    sqlite3_stmt *s = NULL;
-    bool same = false;
-    if (sqlite3_prepare_v2(m->w.db, TOLD_SELECT " WHERE told.id = ?1", -1, &s, NULL) == SQLITE_OK) {
-        sqlite3_bind_int64(s, 1, id);
-        if (sqlite3_step(s) == SQLITE_ROW && told_read(s, &there)) {
-            struct buf a CLEANUP(buf_done) = BUF_INIT, b CLEANUP(buf_done) = BUF_INIT;
-            record_print(&there, &a);
-            record_print(r, &b);
-            same = a.len == b.len && memcmp(a.data, b.data, a.len) == 0 && (route == 0 || sqlite3_column_int64(s, 3) == route);
-        }
-    }
-    sqlite3_finalize(s);
-    return same;
+    sqlite3_stmt *s = writer_sql(&m->w, SQL_TOLD_AT);
+    writer_int(s, 1, id);
+    bool same = writer_step(&m->w, s) && (route == 0 || sqlite3_column_int64(s, 3) == route) && told_read(s, &there);
+    if (s)
+        sqlite3_reset(s);
+    if (!same)
+        return false;
+    struct buf a CLEANUP(buf_done) = BUF_INIT, b CLEANUP(buf_done) = BUF_INIT;
+    record_print(&there, &a);
+    record_print(r, &b);
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
 /* 1 = put, 0 = it is there already. */
@@ -136,7 +159,10 @@ static void take_chat(struct import *m, int64_t route, const struct record *r)
         m->out->known++;
         return;
     }
-    if (r->t < m->mark && !gather(m, route, r, single))
+    bool summed = r->t < m->oldest && hour_known(m, route, r->t);
+    if (!summed)
+        gather(m, route, r);
+    if (summed && !single)
         m->out->known++;
     else
         m->out->added++;
@@ -144,15 +170,14 @@ static void take_chat(struct import *m, int64_t route, const struct record *r)
 
 static void take_other(struct import *m, int64_t route, const struct record *r)
 {
-    int put = 0;
-    if (r->t >= m->raw_from)
-        put = put_single(m, route, r);
-    if (r->kind == RECORD_PRICE || r->kind == RECORD_BALANCE || (r->kind == RECORD_OVERRIDE && put))
-        writer_put_told(&m->w, r, route);
-    if (put)
-        m->out->added++;
-    else
+    bool single = r->t >= m->raw_from, own_table = r->kind == RECORD_PRICE || r->kind == RECORD_BALANCE;
+    if (single && put_single(m, route, r) == 0) {
         m->out->known++;
+        return;
+    }
+    if (own_table || (single && r->kind == RECORD_OVERRIDE))
+        writer_put_told(&m->w, r, route);
+    m->out->added += single || own_table;
 }
 
 static int take_line(struct import *m, const char *line, size_t len, struct err *err)
@@ -165,15 +190,14 @@ static int take_line(struct import *m, const char *line, size_t len, struct err 
     if (strspn(line, " \t\r") >= len)
         return 0;
     int bad = record_parse(line, len, &r, &why);
-    if (bad == 0 && r.t < m->last)
-        bad = err_set(&why, -EINVAL, "time goes backwards");
+    if (bad == 0 && r.t > m->wall + FUTURE_MOST)
+        bad = err_set(&why, -EINVAL, "its time is in the future");
     if (bad < 0) {
         m->out->bad++;
         return m->out->skip_bad ? 0
                                 : err_set(err, -EINVAL, "line %llu: %s; nothing was taken (--skip-bad leaves such lines out)",
                                           (unsigned long long)m->out->lines, why.text);
     }
-    m->last = r.t;
     if (r.kind == RECORD_TABLE)
         return 0;
     r.t = clock_steady(&m->clock, r.t, false);
@@ -216,21 +240,36 @@ static int read_lines(struct import *m, int fd, struct err *err)
     return len > 0 ? take_line(m, block, len, err) : 0;
 }
 
-static void write_rest(struct import *m)
+static usec_t earlier(usec_t a, usec_t b) { return a < b ? a : b; }
+
+static void begin_import(struct import *m, const struct store_limits *limits)
+{
+    struct writer *w = &m->w;
+    usec_t now = clock_steady(&m->clock, m->wall, true), last = w->last_told > now ? w->last_told : now;
+    m->hours_to = last - last % USEC_PER_HOUR;
+    sqlite3_stmt *s = writer_sql(w, SQL_TOLD_FIRST);
+    m->oldest = writer_step(w, s) && sqlite3_column_type(s, 0) == SQLITE_INTEGER ? sqlite3_column_int64(s, 0) : INT64_MAX;
+    if (s)
+        sqlite3_reset(s);
+    m->raw_from = earlier(earlier(now - (limits->raw > 0 ? limits->raw : 7 * USEC_PER_DAY), m->oldest), m->hours_to);
+    m->minutes_from = earlier(now - (limits->minutes > 0 ? limits->minutes : 48 * USEC_PER_HOUR), m->hours_to);
+    rollup_all(w, m->hours_to);
+}
+
+static void end_import(struct import *m)
 {
     for (size_t i = 0; i < m->routes_len; i++)
         for (int k = 0; k < SPANS; k++)
             write_span(m, (int64_t)i, &m->routes[i], k);
-    if (m->mark == INT64_MAX && m->w.last_told > 0)
-        rollup_set_mark(&m->w, m->w.last_told - m->w.last_told % USEC_PER_MINUTE + USEC_PER_MINUTE);
-    while (m->w.rc == SQLITE_OK && m->mark != INT64_MAX && rollup_mark(&m->w) < m->w.last_told - m->w.last_told % USEC_PER_MINUTE)
-        rollup_work(&m->w);
+    if (m->w.last_told > 0)
+        rollup_set_mark(&m->w, m->w.last_told + 1);
 }
 
 static int run(struct import *m, const struct store_setup *setup, int fd, struct err *err)
 {
     if (clock_load(&m->clock, m->w.db, err) < 0)
         return -EIO;
+    sqlite3_exec(m->w.db, "PRAGMA cache_size = -200000", NULL, NULL, NULL);
     if (!writer_begin(&m->w))
         return err_set(err, -EBUSY, "the history cannot be written: %s", sqlite3_errstr(m->w.rc));
     if (m->clock.len == 0) { /* what is imported keeps its times, whatever a daemon says of its clock later */
@@ -239,32 +278,31 @@ static int run(struct import *m, const struct store_setup *setup, int fd, struct
         writer_int(s, 2, 0);
         writer_run(&m->w, s);
     }
-    usec_t now = clock_steady(&m->clock, setup->wall, true);
-    m->raw_from = now - (setup->limits.raw > 0 ? setup->limits.raw : 7 * USEC_PER_DAY);
-    m->minutes_from = now - (setup->limits.minutes > 0 ? setup->limits.minutes : 48 * USEC_PER_HOUR);
-    m->mark = m->w.last_told > 0 ? rollup_mark(&m->w) : INT64_MAX;
+    begin_import(m, &setup->limits);
     int r = read_lines(m, fd, err);
     if (r < 0) {
         writer_rollback(&m->w);
         return r;
     }
-    write_rest(m);
+    end_import(m);
     return writer_commit(&m->w) ? 0 : err_set(err, -EIO, "the history cannot be written: %s; nothing was taken", sqlite3_errstr(m->w.rc));
 }
 
 int store_import(const struct store_setup *setup, int fd, struct store_import *import, struct err *err)
 {
-    struct import m = {.out = import};
+    struct import m = {.out = import, .wall = setup->wall};
     struct file_opened opened;
     CLEANUP(alloc_freep) char *file = alloc_printf("%s/" STORE_FILE, setup->directory);
     import->lines = import->added = import->known = import->bad = 0;
-    if (writer_open(&m.w, file, &opened) != SQLITE_OK)
-        return err_set(err, opened.state == STORE_LOCKED ? -EBUSY : -EIO, "%s%s", opened.why,
+    if (writer_open(&m.w, file, setup->wall, &opened) != SQLITE_OK)
+        return err_set(err, opened.state == STORE_LOCKED ? -EBUSY : opened.state == STORE_NEWER ? -EPROTONOSUPPORT : -EIO, "%s%s", opened.why,
                        opened.state == STORE_LOCKED ? ": stop it first" : "");
     int r = run(&m, setup, fd, err);
-    for (size_t i = 0; i < m.routes_len; i++)
+    for (size_t i = 0; i < m.routes_len; i++) {
         for (int k = 0; k < SPANS; k++)
             tally_done(&m.routes[i].tally[k]);
+        free(m.routes[i].hours);
+    }
     free(m.routes);
     clock_done(&m.clock);
     writer_close(&m.w);

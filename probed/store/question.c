@@ -1,8 +1,8 @@
 /* A question: its window on both clocks, its statements, and what trouble means to whoever asked.
  *
- * A window is asked for in times of the wall, everything in the file is in steady time. `from` and `to` enclose every steady moment that the window can mean; where
- * the wall was set back or forward there are moments between them that are not in it, so that each row is held against the window once more
- * (question_in_window). */
+ * A window is asked for in times of the wall, everything in the file is in steady time. `from` and `to` enclose every steady moment that
+ * the window can mean; where the wall was set back or forward there are moments between them that are not in it, so that each row is held
+ * against the window once more (question_in_window). */
 #include "probed/store/question.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@ void question_trouble(sqlite3 *db, int rc, struct history_answer *answer)
     answer->status = 503;
     switch (rc & 0xff) {
     case SQLITE_INTERRUPT:
-        snprintf(answer->problem, sizeof answer->problem, "the question took too long and was given up: ask for a shorter window or fewer routes");
+        snprintf(answer->problem, sizeof answer->problem,
+                 "the question took too long and was given up: ask for a shorter window or fewer routes");
         break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -35,7 +36,8 @@ void question_trouble(sqlite3 *db, int rc, struct history_answer *answer)
         snprintf(answer->problem, sizeof answer->problem, "the history is damaged and cannot be read: %s", sqlite3_errstr(rc));
         break;
     default:
-        snprintf(answer->problem, sizeof answer->problem, "the history cannot be read: %s", db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+        snprintf(answer->problem, sizeof answer->problem, "the history cannot be read: %s",
+                 db != NULL ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
         break;
     }
 }

@@ -1,12 +1,15 @@
-/* DUMP: what was told, record by record in the order of telling, as a line each that `probed replay` and `probed import` read; in times of the wall.
+/* DUMP: what was told, record by record in the order of telling, as a line each that `probed replay` and `probed import` read; in times of
+ * the wall.
  *
- * A page ends with the number of its last record, and goes on after that. A record that is damaged, or of a time that no line can say, is passed over. */
+ * A page ends with the number of its last record, and goes on after that. A record that is damaged, or of a time that no line can say, is
+ * passed over. */
 #include "probed/store/question_parts.h"
 #include "probed/store/store_parts.h"
 
 void question_dump(struct question *q)
 {
-    sqlite3_stmt *statement = question_sql(q, TOLD_SELECT " WHERE told.id > ?1 AND told.id >= ?2 AND told.id < ?3 ORDER BY told.id LIMIT ?4");
+    sqlite3_stmt *statement =
+        question_sql(q, TOLD_SELECT " WHERE told.id > ?1 AND told.id >= ?2 AND told.id < ?3 ORDER BY told.id LIMIT ?4");
     int64_t last = 0;
     unsigned rows = 0;
     struct record record;

@@ -1,8 +1,9 @@
 /* EVENTS: what the journal was told, oldest first.
  *
- * Without `after` it is the newest of the window; with it the oldest that came later, so that a follower misses nothing. When an answer holds all there was, `next` is
- * the number of the newest event of all, so that a follower with a narrow filter does not search the same events again and again. A window without an end takes
- * everything that is in the file: an event told while the question waited is later than the question's now, and would be lost to whoever goes on from `next`. */
+ * Without `after` it is the newest of the window; with it the oldest that came later, so that a follower misses nothing. When an answer
+ * holds all there was, `next` is the number of the newest event of all, so that a follower with a narrow filter does not search the same
+ * events again and again. A window without an end takes everything that is in the file: an event told while the question waited is later
+ * than the question's now, and would be lost to whoever goes on from `next`. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,11 @@
 
 static const char *level_word(int level)
 {
-    static const char *const words[] = {[LOG_LEVEL_ERR] = "err", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
-                                        [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_DEBUG] = "debug"};
+    static const char *const words[] = {[LOG_LEVEL_ERR] = "err",
+                                        [LOG_LEVEL_WARNING] = "warning",
+                                        [LOG_LEVEL_NOTICE] = "notice",
+                                        [LOG_LEVEL_INFO] = "info",
+                                        [LOG_LEVEL_DEBUG] = "debug"};
 
     return level >= LOG_LEVEL_ERR && level <= LOG_LEVEL_DEBUG ? words[level] : "notice";
 }

@@ -9,7 +9,8 @@
  * question_states.c     REPORT: up-time and incidents
  * question_dump.c       DUMP
  *
- * Trouble with the file is kept in the question (rc): statements then give no more rows, and whoever is in the midst of an answer just ends. */
+ * Trouble with the file is kept in the question (rc): statements then give no more rows, and whoever is in the midst of an answer just
+ * ends. */
 #ifndef PROBED_STORE_QUESTION_PARTS_H
 #define PROBED_STORE_QUESTION_PARTS_H
 
@@ -32,7 +33,7 @@ struct question {
     usec_t now;          /* wall: nothing is known of what is later */
     usec_t from, to;     /* steady, to not included: every moment of the window is between, and with a clock that stepped also others */
     /* By spans_kept. */
-    usec_t rolled;            /* steady; all spans hold what was told before it, and nothing else */
+    usec_t rolled, rolled_up; /* steady; minutes hold all that was told before the one, hours and days before the other */
     usec_t oldest;            /* steady; of all there is, INT64_MAX = nothing */
     usec_t kept[LEVEL_COUNT]; /* steady: what is older is not there any more; INT64_MIN = nothing was taken away */
 };
@@ -41,8 +42,8 @@ struct question {
 sqlite3_stmt *question_sql(struct question *q, const char *sql);
 void question_bind(struct question *q, sqlite3_stmt *statement, int at, int64_t value);
 void question_bind_text(struct question *q, sqlite3_stmt *statement, int at, const char *value); /* copied */
-bool question_row(struct question *q, sqlite3_stmt *statement); /* false: no more */
-const char *question_text(sqlite3_stmt *statement, int column); /* "" for NULL */
+bool question_row(struct question *q, sqlite3_stmt *statement);                                  /* false: no more */
+const char *question_text(sqlite3_stmt *statement, int column);                                  /* "" for NULL */
 /* Is this steady moment in the window? */
 bool question_in_window(const struct question *q, usec_t steady, usec_t *ret_wall);
 /* The begin of the step that a moment of the wall is in; steps lie on multiples of their length since the Unix epoch. */
@@ -53,9 +54,9 @@ usec_t question_step_of(usec_t wall, usec_t step);
 struct routes { /* of the history, in the order of the answer */
     size_t len, size;
     struct route_of {
-        int64_t id; /* -1: the history does not know it */
+        int64_t id;                    /* -1: the history does not know it */
         char platform[64], model[128]; /* model "" = the platform itself */
-    } *all;
+    } * all;
 };
 void routes_done(struct routes *routes);
 void routes_add(struct routes *routes, int64_t id, const char *platform, const char *model);
@@ -67,15 +68,12 @@ const char *level_name(enum level level);
 /* Finds out what is kept of these routes; before spans_read. */
 void spans_kept(struct question *q, const struct routes *routes);
 
-struct spans_row {      /* the requests of one span of one route, or one request */
-    size_t route;       /* index in routes */
-    usec_t wall;        /* its middle, in the window */
-    struct tally *tally; /* valid in the callback; histograms only if they were asked for */
-};
 enum { SPANS_TTFT = 1, SPANS_TOTAL = 2, SPANS_LOAD = 4 };
-typedef void (*spans_fn)(void *arg, const struct spans_row *row);
-/* All requests of the routes in the window: whole spans of `coarsest`, finer ones at its ends, single records at theirs. Where finer ones are not kept any more, a
- * span counts whole if its middle lies in the window, and not otherwise. */
+/* Where the requests of a span (or one request) of that route are to be added; wall: its middle, in the window. NULL = nowhere. Histograms
+ * and load only where asked for. */
+typedef struct tally *(*spans_fn)(void *arg, size_t route, usec_t wall);
+/* All requests of the routes in the window: whole spans of `coarsest`, finer ones at its ends, single records at theirs. Where finer ones
+ * are not kept any more, a span counts whole if its middle lies in the window, and not otherwise. */
 void spans_read(struct question *q, const struct routes *routes, enum level coarsest, unsigned parts, spans_fn fn, void *arg);
 
 /* --- the kinds --- */
@@ -94,7 +92,7 @@ struct states {
         char state[16];
         usec_t from, until; /* steady; within the window */
         bool ongoing;       /* at its end */
-    } *incidents;
+    } * incidents;
 };
 #define HISTORY_INCIDENTS_MAX 200
 void states_read(struct question *q, int64_t route, struct states *ret);

@@ -1,7 +1,7 @@
 /* REPORT: the figures of platforms, of their models and of their days.
  *
- * The requests of the window are read once, for all models together, and counted twice: for their model and for their platform's day (a day of UTC). A platform's
- * figures are the sum of its models'. What has neither requests nor a known state in the window is left out. */
+ * The requests of the window are read once, for all models together, and counted twice: for their model and for their platform's day (a day
+ * of UTC). A platform's figures are the sum of its models'. What has neither requests nor a known state in the window is left out. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,19 +14,21 @@
 #define DAYS_MAX   2000 /* a platform; the latest */
 
 struct platform {
-    size_t first, end; /* its routes */
+    size_t first, end;  /* its routes */
     struct tally *days; /* one a day of the window; NULL = there was nothing */
 };
 
 struct report {
     struct question *q;
-    struct routes routes; /* ordered by platform */
+    struct routes routes;  /* ordered by platform */
     struct tally *tallies; /* one a route */
     size_t *platform_of;   /* a route */
     struct platform *platforms;
     size_t platforms_len;
     usec_t first_day;
     size_t days_len;
+    struct tally hand; /* what is being added up, of this route and day */
+    size_t route, day;
 };
 
 /* --- reading --- */
@@ -58,18 +60,36 @@ static void find_routes(struct report *r)
     }
 }
 
-static void take(void *arg, const struct spans_row *row)
+/* Ends what is in hand: counts it for its model and its platform's day. */
+static void settle(struct report *r)
 {
-    struct report *r = arg;
-    struct platform *p = &r->platforms[r->platform_of[row->route]];
-    usec_t day = (question_step_of(row->wall, USEC_PER_DAY) - r->first_day) / USEC_PER_DAY;
+    struct platform *p = &r->platforms[r->platform_of[r->route]];
 
-    tally_merge(&r->tallies[row->route], row->tally);
-    if (day < 0 || (size_t)day >= r->days_len)
+    if (r->hand.n == 0)
         return;
+    tally_merge(&r->tallies[r->route], &r->hand);
     if (p->days == NULL)
         p->days = alloc_zero(r->days_len, sizeof *p->days);
-    tally_merge(&p->days[day], row->tally);
+    if (r->day < r->days_len)
+        tally_merge(&p->days[r->day], &r->hand);
+    histogram_clear(&r->hand.ttft);
+    histogram_clear(&r->hand.total);
+    r->hand = (struct tally){.ttft = r->hand.ttft, .total = r->hand.total};
+}
+
+/* Spans come route by route and in the order of time, so that one tally in hand nearly always goes on being the right one. */
+static struct tally *take(void *arg, size_t route, usec_t wall)
+{
+    struct report *r = arg;
+    usec_t step = (question_step_of(wall, USEC_PER_DAY) - r->first_day) / USEC_PER_DAY;
+    size_t day = step >= 0 ? (size_t)step : SIZE_MAX;
+
+    if (route != r->route || day != r->day) {
+        settle(r);
+        r->route = route;
+        r->day = day;
+    }
+    return &r->hand;
 }
 
 static void read_requests(struct report *r)
@@ -87,6 +107,8 @@ static void read_requests(struct report *r)
         r->first_day = last - (DAYS_MAX - 1) * USEC_PER_DAY;
     r->days_len = (size_t)((last - r->first_day) / USEC_PER_DAY) + 1;
     spans_read(q, &r->routes, LEVEL_DAY, SPANS_TTFT | SPANS_TOTAL | SPANS_LOAD, take, r);
+    settle(r);
+    tally_done(&r->hand);
 }
 
 static void report_done(struct report *r)
@@ -170,8 +192,9 @@ static void write_prices(struct question *q, int64_t route)
 {
     struct price_row last = {.t = -1}, rows[PRICES_MAX];
     size_t len = 0;
-    sqlite3_stmt *statement = question_sql(q, "SELECT t, input, output, call FROM price WHERE route = ?1 AND t < ?3 AND t >= coalesce((SELECT max(t) FROM price"
-                                              " WHERE route = ?1 AND t <= ?2), ?2) ORDER BY t");
+    sqlite3_stmt *statement =
+        question_sql(q, "SELECT t, input, output, call FROM price WHERE route = ?1 AND t < ?3 AND t >= coalesce((SELECT max(t) FROM price"
+                        " WHERE route = ?1 AND t <= ?2), ?2) ORDER BY t");
 
     question_bind(q, statement, 1, route);
     question_bind(q, statement, 2, q->from);

@@ -1,8 +1,9 @@
 /* SERIES of what requests measured: a value a step, out of the requests in it.
  *
- * The step is the shortest of a list of round ones with which the window has no more steps than were asked for; it says from which level it is read. Where that level is not kept
- * as far back as the window goes, the step is made as long as the spans of the level that is, so that all of a series is of one kind. Steps without requests
- * are left out. Steps under a minute are read record by record, all routes' together, and are therefore for short windows only. */
+ * The step is the shortest of a list of round ones with which the window has no more steps than were asked for; it says from which level it
+ * is read. Where that level is not kept as far back as the window goes, the step is made as long as the spans of the level that is, so that
+ * all of a series is of one kind. Steps without requests are left out. Steps under a minute are read record by record, all routes'
+ * together, and are therefore for short windows only. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,18 +16,11 @@
 
 static const int steps_s[] = {1, 5, 10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200, 86400, 604800};
 
-struct point { /* what a step has of a series */
-    int64_t n, ok, failed;
-    double speed_sum;
-    int64_t speed_n;
-    struct histogram times;
-};
-
 struct series {
     struct question *q;
     usec_t step, first; /* first: begin of the first step */
     size_t points_len;
-    struct point *points; /* routes.len times points_len */
+    struct tally *points; /* routes.len times points_len */
     struct routes routes;
     size_t more; /* series left out */
 };
@@ -92,45 +86,31 @@ static void add_route(struct series *s, const struct history_of *of)
 
 /* --- requests --- */
 
-static void take(void *arg, const struct spans_row *row)
+static struct tally *take(void *arg, size_t route, usec_t wall)
 {
     struct series *s = arg;
-    usec_t at = (question_step_of(row->wall, s->step) - s->first) / s->step;
+    usec_t at = (question_step_of(wall, s->step) - s->first) / s->step;
 
-    if (at < 0 || (size_t)at >= s->points_len)
-        return;
-    struct point *p = &s->points[row->route * s->points_len + (size_t)at];
-    const struct tally *t = row->tally;
-
-    p->n += t->n;
-    p->ok += t->ok;
-    p->failed += t->failed;
-    p->speed_sum += t->speed_sum;
-    p->speed_n += t->speed_n;
-    histogram_merge(&p->times, s->q->query->metric == HISTORY_METRIC_TOTAL ? &t->total : &t->ttft);
+    return at >= 0 && (size_t)at < s->points_len ? &s->points[route * s->points_len + (size_t)at] : NULL;
 }
 
-static void write_point(struct buf *to, enum history_metric metric, const struct point *p, usec_t at)
+static void write_point(struct buf *to, enum history_metric metric, const struct tally *t, usec_t at)
 {
-    bool times = metric == HISTORY_METRIC_TTFT || metric == HISTORY_METRIC_TOTAL;
+    const struct histogram *times = metric == HISTORY_METRIC_TTFT ? &t->ttft : metric == HISTORY_METRIC_TOTAL ? &t->total : NULL;
+    bool speed = metric == HISTORY_METRIC_SPEED;
+    int64_t n = times != NULL ? (int64_t)times->n : speed ? t->speed_n : t->ok + t->failed;
 
-    if (times ? p->times.n == 0 : metric == HISTORY_METRIC_SPEED ? p->speed_n == 0 : p->ok + p->failed == 0)
+    if (n <= 0)
         return;
     reply_add_object(to, NULL);
     reply_add_time(to, "t", at);
-    if (times) {
-        reply_add_int(to, "n", (int64_t)p->times.n);
-        reply_add_ms(to, "value", histogram_quantile(&p->times, 0.5));
-        reply_add_ms(to, "low", histogram_quantile(&p->times, 0.1));
-        reply_add_ms(to, "high", histogram_quantile(&p->times, 0.95));
+    reply_add_int(to, "n", n);
+    if (times != NULL) {
+        reply_add_ms(to, "value", histogram_quantile(times, 0.5));
+        reply_add_ms(to, "low", histogram_quantile(times, 0.1));
+        reply_add_ms(to, "high", histogram_quantile(times, 0.95));
     } else {
-        bool speed = metric == HISTORY_METRIC_SPEED;
-
-        reply_add_int(to, "n", speed ? p->speed_n : p->ok + p->failed);
-        if (speed)
-            reply_add_real(to, "value", p->speed_sum / (double)p->speed_n, 3);
-        else
-            reply_add_real(to, "value", (double)p->ok / (double)(p->ok + p->failed), 6);
+        reply_add_real(to, "value", speed ? t->speed_sum / (double)n : tally_availability(t), speed ? 3 : 6);
         reply_add_null(to, "low");
         reply_add_null(to, "high");
     }
@@ -168,7 +148,7 @@ static void requests(struct series *s)
     for (size_t i = 0; i < s->routes.len && s->q->rc == SQLITE_OK; i++)
         write_series(s, i);
     for (size_t i = 0; i < s->routes.len * s->points_len; i++)
-        histogram_done(&s->points[i].times);
+        tally_done(&s->points[i]);
     free(s->points);
 }
 

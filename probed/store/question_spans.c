@@ -1,8 +1,9 @@
 /* The requests of a window, out of the fewest spans that cover it.
  *
- * A window is cut like a ruler: whole days in the middle, at their ends whole hours, at theirs whole minutes, and at the very ends, less than a minute each, single
- * records. Spans tell what was told before the writer's mark `rolled`; what came since is read as records. So any window is exact, and a year costs hundreds of rows a route and not a million. What retention took away is not there any more at its level: the ends
- * that fall on it take the span one level up if most of it lies in the window.
+ * A window is cut like a ruler: whole days in the middle, at their ends whole hours, at theirs whole minutes, and at the very ends, less
+ * than a minute each, single records. Spans tell what was told before the writer's marks (rollup.c); what came since is read as minutes,
+ * and then as records. So any window is exact, and a year costs hundreds of rows a route and not a million. What retention took away is not
+ * there any more at its level: the ends that fall on it take the span one level up if most of it lies in the window.
  *
  * All routes that are asked for are read in one go, since single records are found by their time and not by their route. */
 #include <stdlib.h>
@@ -61,17 +62,32 @@ static usec_t oldest_span(struct question *q, enum level level, const struct rou
     return ret;
 }
 
+/* How far the writer has added up. */
+static usec_t mark(struct question *q, const char *name, usec_t otherwise)
+{
+    sqlite3_stmt *statement = question_sql(q, "SELECT value FROM meta WHERE key = ?1");
+
+    question_bind_text(q, statement, 1, name);
+    usec_t ret = question_row(q, statement) ? sqlite3_column_int64(statement, 0) : otherwise;
+
+    sqlite3_finalize(statement);
+    return ret;
+}
+
 void spans_kept(struct question *q, const struct routes *routes)
 {
     usec_t first[LEVEL_COUNT];
-    sqlite3_stmt *statement = question_sql(q, "SELECT value FROM meta WHERE key = 'rolled'");
 
-    q->rolled = question_row(q, statement) ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_finalize(statement);
-
-    for (int i = 0; i < LEVEL_COUNT; i++)
+    q->rolled = mark(q, "rolled", 0);
+    q->rolled_up = mark(q, "rolled_up", question_step_of(q->rolled, USEC_PER_HOUR));
+    if (q->rolled_up > q->rolled)
+        q->rolled_up = q->rolled;
+    q->oldest = INT64_MAX;
+    for (int i = 0; i < LEVEL_COUNT; i++) {
         first[i] = i == LEVEL_RAW ? oldest_record(q) : oldest_span(q, (enum level)i, routes);
-    q->oldest = first[LEVEL_DAY] < first[LEVEL_RAW] ? first[LEVEL_DAY] : first[LEVEL_RAW];
+        if (first[i] < q->oldest)
+            q->oldest = first[i];
+    }
     q->kept[LEVEL_DAY] = INT64_MIN;
     for (int i = LEVEL_DAY - 1; i >= 0; i--) {
         usec_t span = levels[i + 1].span;
@@ -95,7 +111,6 @@ struct reading {
     unsigned parts;
     spans_fn fn;
     void *arg;
-    struct tally tally; /* of the row in hand */
     sqlite3_stmt *spans, *records;
 };
 
@@ -121,13 +136,11 @@ static const struct route_of *find_route(const struct reading *r, int64_t id)
     return low < r->by_id_len && r->by_id[low]->id == id ? r->by_id[low] : NULL;
 }
 
-static void tally_clear(struct tally *t)
+static struct tally *target(const struct reading *r, const struct route_of *route, usec_t steady)
 {
-    struct histogram ttft = t->ttft, total = t->total;
+    usec_t wall = 0;
 
-    histogram_clear(&ttft);
-    histogram_clear(&total);
-    *t = (struct tally){.ttft = ttft, .total = total};
+    return question_in_window(r->q, steady, &wall) ? r->fn(r->arg, (size_t)(route - r->routes->all), wall) : NULL;
 }
 
 /* Of a damaged file: what cannot be is nothing. */
@@ -138,32 +151,42 @@ static int64_t count_of(sqlite3_stmt *statement, int column)
     return value < 0 ? 0 : value;
 }
 
-static void take_blob(struct histogram *h, sqlite3_stmt *statement, int column)
+static void add_blob(struct histogram *h, sqlite3_stmt *statement, int column)
 {
     const void *data = sqlite3_column_blob(statement, column);
     int len = sqlite3_column_bytes(statement, column);
 
-    /* A damaged one counts as nothing. */
-    if (data != NULL && len > 0 && histogram_read(h, data, (size_t)len) < 0)
-        histogram_clear(h);
+    if (data != NULL && len > 0)
+        (void)!histogram_read(h, data, (size_t)len); /* a damaged one adds nothing */
 }
 
-static void take_load(struct tally *t, sqlite3_stmt *statement, int column)
+static void add_row(struct tally *to, sqlite3_stmt *s, unsigned parts)
 {
-    const void *data = sqlite3_column_blob(statement, column);
-    int len = sqlite3_column_bytes(statement, column);
+    double speed = sqlite3_column_double(s, 6);
+    struct tally row = {.n = count_of(s, 1),
+                        .ok = count_of(s, 2),
+                        .failed = count_of(s, 3),
+                        .limited = count_of(s, 4),
+                        .ours = count_of(s, 5),
+                        .speed_sum = speed > 0 && speed < 1e15 ? speed : 0,
+                        .speed_n = count_of(s, 7),
+                        .cost = sqlite3_column_int64(s, 8),
+                        .prompt_tokens = count_of(s, 9),
+                        .output_tokens = count_of(s, 10)};
 
-    /* Without one (or with a damaged one) all of it was in the first bucket. */
-    if (data == NULL || len <= 0 || rollup_load_read(t->load, data, (size_t)len) < 0)
-        t->load[0] = (struct tally_load){t->n, t->failed, t->limited};
-}
+    if (parts & SPANS_LOAD) {
+        const void *data = sqlite3_column_blob(s, 13);
+        int len = sqlite3_column_bytes(s, 13);
 
-static void give(struct reading *r, const struct route_of *route, usec_t steady)
-{
-    struct spans_row row = {.route = (size_t)(route - r->routes->all), .tally = &r->tally};
-
-    if (question_in_window(r->q, steady, &row.wall))
-        r->fn(r->arg, &row);
+        /* Without one (or with a damaged one) all of it was in the first bucket. */
+        if (data == NULL || len <= 0 || rollup_load_read(row.load, data, (size_t)len) < 0)
+            row.load[0] = (struct tally_load){row.n, row.failed, row.limited};
+    }
+    tally_merge(to, &row);
+    if (parts & SPANS_TTFT)
+        add_blob(&to->ttft, s, 11);
+    if (parts & SPANS_TOTAL)
+        add_blob(&to->total, s, 12);
 }
 
 static void read_spans(struct reading *r, enum level level, usec_t from, usec_t to)
@@ -171,55 +194,41 @@ static void read_spans(struct reading *r, enum level level, usec_t from, usec_t 
     usec_t half = level_span(level) / 2;
     sqlite3_stmt *s = r->spans;
 
-    for (size_t i = 0; i < r->by_id_len && r->q->rc == SQLITE_OK && s != NULL; i++) {
-        question_bind(r->q, s, 1, level_span(level) / USEC_PER_SEC);
+    question_bind(r->q, s, 1, level_span(level) / USEC_PER_SEC);
+    question_bind(r->q, s, 3, from);
+    question_bind(r->q, s, 4, to);
+    for (size_t i = 0; i < r->by_id_len && r->q->rc == SQLITE_OK; i++) {
         question_bind(r->q, s, 2, r->by_id[i]->id);
-        question_bind(r->q, s, 3, from);
-        question_bind(r->q, s, 4, to);
         while (question_row(r->q, s)) {
-            struct tally *t = &r->tally;
-            double speed = sqlite3_column_double(s, 6);
+            struct tally *tally = target(r, r->by_id[i], sqlite3_column_int64(s, 0) + half);
 
-            tally_clear(t);
-            t->n = count_of(s, 1);
-            t->ok = count_of(s, 2);
-            t->failed = count_of(s, 3);
-            t->limited = count_of(s, 4);
-            t->ours = count_of(s, 5);
-            t->speed_sum = speed > 0 && speed < 1e15 ? speed : 0;
-            t->speed_n = count_of(s, 7);
-            t->cost = sqlite3_column_int64(s, 8);
-            t->prompt_tokens = count_of(s, 9);
-            t->output_tokens = count_of(s, 10);
-            if (r->parts & SPANS_TTFT)
-                take_blob(&t->ttft, s, 11);
-            if (r->parts & SPANS_TOTAL)
-                take_blob(&t->total, s, 12);
-            if (r->parts & SPANS_LOAD)
-                take_load(t, s, 13);
-            give(r, r->by_id[i], sqlite3_column_int64(s, 0) + half);
+            if (tally != NULL)
+                add_row(tally, s, r->parts);
         }
         sqlite3_reset(s);
     }
 }
 
-/* --- single records --- */
-
 static void read_records(struct reading *r, usec_t from, usec_t to)
 {
     sqlite3_stmt *s = r->records;
+    struct tally row = {.n = 0};
 
     question_bind(r->q, s, 1, from);
     question_bind(r->q, s, 2, to);
     while (question_row(r->q, s)) {
         const struct route_of *route = find_route(r, sqlite3_column_int64(s, 2));
+        struct tally *tally = route != NULL ? target(r, route, sqlite3_column_int64(s, 0)) : NULL;
 
-        if (route == NULL)
+        if (tally == NULL)
             continue;
-        tally_clear(&r->tally);
-        rollup_count(&r->tally, s);
-        give(r, route, sqlite3_column_int64(s, 0));
+        rollup_count(&row, s);
+        tally_merge(tally, &row);
+        histogram_clear(&row.ttft);
+        histogram_clear(&row.total);
+        row = (struct tally){.ttft = row.ttft, .total = row.total};
     }
+    tally_done(&row);
     sqlite3_reset(s);
 }
 
@@ -246,6 +255,8 @@ static void cover(struct reading *r, enum level level, usec_t from, usec_t to)
 {
     usec_t span = level_span(level);
 
+    if (from >= to)
+        return;
     if (level == LEVEL_RAW) {
         read_records(r, from, to);
         return;
@@ -269,6 +280,11 @@ static void cover(struct reading *r, enum level level, usec_t from, usec_t to)
     "SELECT id, late, route, outcome, fault, ttft, total, tokens_per_s, cost, prompt_tokens, output_tokens, in_flight FROM told"           \
     " WHERE id >= ?1 AND id < ?2 AND kind = ?3 ORDER BY id"
 
+static usec_t between(usec_t least, usec_t value, usec_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
 void spans_read(struct question *q, const struct routes *routes, enum level coarsest, unsigned parts, spans_fn fn, void *arg)
 {
     struct reading r = {.q = q, .routes = routes, .parts = parts, .fn = fn, .arg = arg};
@@ -281,15 +297,15 @@ void spans_read(struct question *q, const struct routes *routes, enum level coar
     r.spans = question_sql(q, SPANS_SQL);
     r.records = question_sql(q, RECORDS_SQL);
     question_bind(q, r.records, 3, RECORD_CHAT);
-    usec_t rolled = q->rolled > q->from ? q->rolled : q->from, end = rolled < q->to ? rolled : q->to;
+    /* Hours and days know what was told up to one mark, minutes up to a later one; what came since stands in no span yet. */
+    if (r.by_id_len > 0) {
+        usec_t up = between(q->from, q->rolled_up, q->to), rolled = between(up, q->rolled, q->to);
 
-    /* What came since the last minute that was added up stands in no span yet. */
-    if (q->from < end && r.by_id_len > 0)
-        cover(&r, coarsest, q->from, end);
-    if (end < q->to && r.by_id_len > 0)
-        read_records(&r, end, q->to);
+        cover(&r, coarsest, q->from, up);
+        cover(&r, coarsest < LEVEL_MINUTE ? coarsest : LEVEL_MINUTE, up, rolled);
+        cover(&r, LEVEL_RAW, rolled, q->to);
+    }
     sqlite3_finalize(r.spans);
     sqlite3_finalize(r.records);
-    tally_done(&r.tally);
     free(r.by_id);
 }

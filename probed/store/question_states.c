@@ -1,7 +1,8 @@
 /* REPORT: how long a model was in which state, and its incidents.
  *
- * A state holds until the next one. The time before the first one that is known is no one's: up-time is a part of the time with a known state. An incident is one
- * state that is not as it should be, from its begin to its end, both cut to the window; `new`, `up` and `drained` are none. */
+ * A state holds until the next one. The time before the first one that is known is no one's: up-time is a part of the time with a known
+ * state. An incident is one state that is not as it should be, from its begin to its end, both cut to the window; `new`, `up` and `drained`
+ * are none. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,8 +57,9 @@ void states_read(struct question *q, int64_t route, struct states *ret)
 {
     usec_t now = clock_steady(&q->clock, q->now, true) + 1, to = q->to < now ? q->to : now;
     struct incident held = {.state = ""};
-    sqlite3_stmt *statement = question_sql(q, "SELECT t, state FROM state WHERE route = ?1 AND t < ?3 AND t >= coalesce((SELECT max(t) FROM state"
-                                              " WHERE route = ?1 AND t <= ?2), ?2) ORDER BY t");
+    sqlite3_stmt *statement =
+        question_sql(q, "SELECT t, state FROM state WHERE route = ?1 AND t < ?3 AND t >= coalesce((SELECT max(t) FROM state"
+                        " WHERE route = ?1 AND t <= ?2), ?2) ORDER BY t");
 
     *ret = (struct states){.len = 0};
     question_bind(q, statement, 1, route);

@@ -1,7 +1,9 @@
-/* SERIES of what is told when it changes: prices and ranks, each of which holds until the next; and of balances, which are what they were when they were asked for.
+/* SERIES of what is told when it changes: prices and ranks, each of which holds until the next; and of balances, which are what they were
+ * when they were asked for.
  *
- * A value that holds is carried into each step of the window, from the last one before the window on, up to now: `value` is the one at the end of the step, low
- * and high the least and the most that held in it. A price that is not known and a rank of 0 (no place in the table) are gaps. */
+ * A value that holds is carried into each step of the window, from the last one before the window on, up to now: `value` is the one at the
+ * end of the step, low and high the least and the most that held in it. A price that is not known and a rank of 0 (no place in the table)
+ * are gaps. */
 #include <stdlib.h>
 
 #include "probed/store/question_parts.h"
@@ -19,10 +21,10 @@ struct held {
     enum history_metric metric;
     usec_t step;
     bool carries;
-    struct value now;      /* in force; of a balance: the last */
-    usec_t at;             /* wall; how far it has come */
-    usec_t open;           /* begin of the step in hand */
-    int64_t n, low, high;  /* in it */
+    struct value now;     /* in force; of a balance: the last */
+    usec_t at;            /* wall; how far it has come */
+    usec_t open;          /* begin of the step in hand */
+    int64_t n, low, high; /* in it */
 };
 
 static void write_main(struct held *h, const char *name, int64_t value)
@@ -81,8 +83,8 @@ static void begin(struct held *h, usec_t step)
         widen(h, h->now.main);
 }
 
-/* Goes on to a moment, with what holds in each step on the way; the step that the moment is in stays in hand. Never back: time that a clock which was set back goes
- * through again was told already. */
+/* Goes on to a moment, with what holds in each step on the way; the step that the moment is in stays in hand. Never back: time that a clock
+ * which was set back goes through again was told already. */
 static void carry(struct held *h, usec_t to)
 {
     if (to < h->at)
@@ -137,8 +139,10 @@ static const char *sql_of(enum history_metric metric, bool before)
         return before ? "SELECT t, input, output FROM price WHERE route = ?1 AND t < ?2 ORDER BY t DESC LIMIT 1"
                       : "SELECT t, input, output FROM price WHERE route = ?1 AND t >= ?2 AND t < ?3 ORDER BY t";
     case HISTORY_METRIC_RANK:
-        return before ? "SELECT t, rank, slots FROM rank WHERE route = ?1 AND t < ?2 AND policy = (SELECT id FROM policy WHERE name = ?4) ORDER BY t DESC LIMIT 1"
-                      : "SELECT t, rank, slots FROM rank WHERE route = ?1 AND t >= ?2 AND t < ?3 AND policy = (SELECT id FROM policy WHERE name = ?4) ORDER BY t";
+        return before ? "SELECT t, rank, slots FROM rank WHERE route = ?1 AND t < ?2 AND policy = (SELECT id FROM policy WHERE name = ?4) "
+                        "ORDER BY t DESC LIMIT 1"
+                      : "SELECT t, rank, slots FROM rank WHERE route = ?1 AND t >= ?2 AND t < ?3 AND policy = (SELECT id FROM policy WHERE "
+                        "name = ?4) ORDER BY t";
     default:
         return before ? "SELECT t, pico, NULL FROM balance WHERE route = ?1 AND t < ?2 ORDER BY t DESC LIMIT 1"
                       : "SELECT t, pico, NULL FROM balance WHERE route = ?1 AND t >= ?2 AND t < ?3 ORDER BY t";
@@ -187,8 +191,13 @@ void question_values(struct question *q, const struct routes *routes, usec_t ste
 
     for (size_t i = 0; i < routes->len && q->rc == SQLITE_OK; i++) {
         const struct route_of *of = &routes->all[i];
-        struct held h = {.q = q, .metric = q->query->metric, .step = step, .carries = q->query->metric != HISTORY_METRIC_BALANCE,
-                         .now = {UNKNOWN, UNKNOWN}, .at = q->since, .open = NO_STEP};
+        struct held h = {.q = q,
+                         .metric = q->query->metric,
+                         .step = step,
+                         .carries = q->query->metric != HISTORY_METRIC_BALANCE,
+                         .now = {UNKNOWN, UNKNOWN},
+                         .at = q->since,
+                         .open = NO_STEP};
 
         reply_add_object(q->body, NULL);
         reply_add_text(q->body, "platform", of->platform);

@@ -39,14 +39,15 @@ struct item *item_free(struct item *item)
         free(item->rank.platform);
         free(item->rank.model);
         break;
-    case ITEM_CHECKPOINT: buf_done(&item->checkpoint); break;
+    case ITEM_CHECKPOINT: buf_done(&item->checkpoint.data); break;
     case ITEM_RESERVE:
     case ITEM_SETTLE:
     case ITEM_RESET:
         free(item->money.platform);
         free(item->money.model);
         break;
-    case ITEM_CLOCK: break;
+    case ITEM_CLOCK:
+    case ITEM_MARK: break;
     }
     free(item);
     return NULL;
@@ -68,7 +69,7 @@ void queue_done(struct queue *q)
     queue_init(q);
 }
 
-static void take_out(struct queue *q, struct item *item)
+void queue_remove(struct queue *q, struct item *item)
 {
     STAILQ_REMOVE(&q->items, item, item, next);
     q->len--;
@@ -81,19 +82,23 @@ static bool may_go(const struct item *item)
     return item->kind == ITEM_RECORD || item->kind == ITEM_EVENT || item->kind == ITEM_STATE || item->kind == ITEM_RANK;
 }
 
-static void make_room(struct queue *q)
+uint64_t queue_trim(struct queue *q, size_t len, size_t bytes)
 {
-    while (q->len > QUEUE_ITEMS_MAX || q->bytes > QUEUE_BYTES_MAX) {
-        struct item *item;
-        STAILQ_FOREACH(item, &q->items, next)
-        if (may_go(item))
+    uint64_t dropped = 0;
+    struct item *following;
+    for (struct item *item = STAILQ_FIRST(&q->items); item; item = following) {
+        following = STAILQ_NEXT(item, next);
+        if (q->len + len <= QUEUE_ITEMS_MAX && q->bytes + bytes <= QUEUE_BYTES_MAX)
             break;
-        if (!item)
-            return;
-        take_out(q, item);
-        q->dropped++;
+        if (!may_go(item))
+            continue;
+        queue_remove(q, item);
+        dropped++;
     }
+    return dropped;
 }
+
+static void make_room(struct queue *q) { q->dropped += queue_trim(q, 0, 0); }
 
 void queue_push(struct queue *q, struct item *item)
 {
@@ -103,7 +108,7 @@ void queue_push(struct queue *q, struct item *item)
         if (older->kind == ITEM_CHECKPOINT)
             break;
         if (older)
-            take_out(q, older);
+            queue_remove(q, older);
     }
     STAILQ_INSERT_TAIL(&q->items, item, next);
     q->len++;

@@ -9,7 +9,7 @@
 #define QUEUE_ITEMS_MAX 200000
 #define QUEUE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
-enum item_kind { ITEM_CLOCK, ITEM_RECORD, ITEM_EVENT, ITEM_STATE, ITEM_RANK, ITEM_CHECKPOINT, ITEM_RESERVE, ITEM_SETTLE, ITEM_RESET };
+enum item_kind { ITEM_CLOCK, ITEM_RECORD, ITEM_EVENT, ITEM_STATE, ITEM_RANK, ITEM_MARK, ITEM_CHECKPOINT, ITEM_RESERVE, ITEM_SETTLE, ITEM_RESET };
 
 struct item {
     STAILQ_ENTRY(item) next;
@@ -27,7 +27,7 @@ struct item {
         } event;
         struct { char *platform, *model, *state; } state; /* owned */
         struct { char *policy, *platform, *model; unsigned rank, slots; } rank; /* owned */
-        struct buf checkpoint;
+        struct { struct buf data; bool marked; } checkpoint; /* marked: its place in the order is that of the MARK of its time */
         struct {
             char *platform, *model;          /* owned */
             int64_t pico;                    /* what is added */
@@ -53,6 +53,9 @@ void queue_init(struct queue *q);
 void queue_done(struct queue *q);
 /* Takes the item over. Beyond the bounds the oldest that may go goes: not the clock, checkpoints or money. */
 void queue_push(struct queue *q, struct item *item);
+void queue_remove(struct queue *q, struct item *item);
+/* Drops the oldest that may go until there is room for so many more; returns how many went (they are not counted by q). */
+uint64_t queue_trim(struct queue *q, size_t len, size_t bytes);
 /* Puts a whole list in front again; what was dropped is counted by q. */
 void queue_push_back(struct queue *q, struct queue *front);
 void queue_swap(struct queue *a, struct queue *b);

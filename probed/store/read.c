@@ -1,12 +1,13 @@
 /* The reader's thread: questions in, answers out, one at a time and in the order of asking.
  *
- * A question is a job: it waits, is under way (one at most), and is done; then reader_dispatch calls back and it is gone. One that was forgotten is gone at once while it
- * waits; under way it is interrupted and thrown away when the thread comes back from it. Jobs are handed over under one lock, which is never held
- * during a question, so the loop never waits for a disk.
+ * A question is a job: it waits, is under way (one at most), and is done; then reader_dispatch calls back and it is gone. One that was
+ * forgotten is gone at once while it waits; under way it is interrupted and thrown away when the thread comes back from it. Jobs are handed
+ * over under one lock, which is never held during a question, so the loop never waits for a disk.
  *
- * The connection is opened for the first question, and again for the next one after any trouble, or when the writer says that the file is another one. Each question sees
- * the file as it was at one moment (a read transaction). SQLite asks `may_go_on` every some thousand steps, so neither a long question nor the end of the
- * daemon waits. What goes wrong becomes a sentence with status 503; a damaged file is the writer's to set aside. */
+ * The connection is opened for the first question, and again for the next one after any trouble, or when the writer says that the file is
+ * another one. Each question sees the file as it was at one moment (a read transaction). SQLite asks `may_go_on` every some thousand steps,
+ * so neither a long question nor the end of the daemon waits. What goes wrong becomes a sentence with status 503; a damaged file is the
+ * writer's to set aside. */
 #include "probed/store/reader.h"
 
 #include <errno.h>
@@ -98,7 +99,7 @@ static bool connection_open(struct reader *r, struct history_answer *answer)
         sqlite3_busy_timeout(r->db, READER_BUSY_WAIT_MS);
         sqlite3_progress_handler(r->db, STEPS_BETWEEN_LOOKS, must_stop, r);
         /* The file may be damaged, or made by somebody else: nothing in it is to be run. */
-        rc = sqlite3_exec(r->db, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -8192", NULL, NULL, NULL);
+        rc = sqlite3_exec(r->db, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -32768", NULL, NULL, NULL);
     }
     if (rc == SQLITE_OK)
         return true;

@@ -1,5 +1,5 @@
-/* JSON into bytes. Whether a comma is due is told by the last byte: after an opening bracket none is, after anything else one is (a text ends with its
- * quote, so its brackets are not met). */
+/* JSON into bytes. Whether a comma is due is told by the last byte: after an opening bracket none is, after anything else one is (a text
+ * ends with its quote, so its brackets are not met). */
 #include "probed/store/reply.h"
 
 #include <math.h>

@@ -1,7 +1,8 @@
 /* Sums of minutes, hours and days.
  *
- * When a minute is over (something later was told) what was told in it is counted a route, and added to the row of the minute, of its hour and of its day; how far
- * that got is a mark in the same transaction, so that it is done once, whatever happens. Chats only, probes and traffic together.
+ * When a minute is over (something later was told) what was told in it is counted a route and added to the row of the minute; when an hour is over its minutes are added
+ * to the rows of the hour and of its day. How far each got is a mark in the same transaction, so that it is done once, whatever happens. Chats only, probes and
+ * traffic together. The marks are times, not always whole minutes: an import ends where it ends, and what comes next in that minute is added to it.
  *
  * `flight`: LOAD_BUCKETS times three numbers in base 128 (low groups first, the high bit says that more follow): n, failed, limited. Empty when all of it is in the
  * first bucket and can be told from the row. */
@@ -13,9 +14,10 @@
 #include "shared/alloc.h"
 
 #define MINUTES_AT_ONCE 30
+#define HOURS_AT_ONCE 4
+#define ROUTES_MOST 1000000
 #define MARK "rolled"
-
-static const int64_t spans[] = {60, 3600, 86400};
+#define MARK_UP "rolled_up"
 
 void rollup_count(struct tally *t, sqlite3_stmt *row)
 {
@@ -225,12 +227,12 @@ static struct tally *tally_of(struct minute *m, int64_t route)
     return tally_of(m, route);
 }
 
-static void roll_minute(struct writer *w, usec_t begin)
+static void roll_minute(struct writer *w, usec_t from, usec_t to)
 {
     struct minute m = {.len = 0};
     sqlite3_stmt *s = writer_sql(w, SQL_ROLL_READ);
-    writer_int(s, 1, begin);
-    writer_int(s, 2, begin + USEC_PER_MINUTE);
+    writer_int(s, 1, from);
+    writer_int(s, 2, to);
     writer_int(s, 3, RECORD_CHAT);
     while (writer_step(w, s)) {
         int64_t route = sqlite3_column_int64(s, 2);
@@ -240,8 +242,7 @@ static void roll_minute(struct writer *w, usec_t begin)
     for (size_t i = 0; i < m.size; i++) {
         if (m.all[i].route == 0)
             continue;
-        for (size_t k = 0; k < ARRAY_LEN(spans); k++)
-            rollup_add(w, spans[k], m.all[i].route, begin, &m.all[i].tally);
+        rollup_add(w, 60, m.all[i].route, from, &m.all[i].tally);
         tally_done(&m.all[i].tally);
     }
     free(m.all);
@@ -249,8 +250,10 @@ static void roll_minute(struct writer *w, usec_t begin)
 
 static usec_t minute_of(usec_t t) { return t - t % USEC_PER_MINUTE; }
 
-/* The next minute in which something was told, from `t` on; `end` when there is none before it. */
-static usec_t next_minute(struct writer *w, usec_t t, usec_t end)
+static usec_t hour_of(usec_t t) { return t - t % USEC_PER_HOUR; }
+
+/* When the next chat was told, from `t` on; `end` when none was before it. */
+static usec_t next_record(struct writer *w, usec_t t, usec_t end)
 {
     sqlite3_stmt *s = writer_sql(w, SQL_ROLL_READ);
     usec_t found = end;
@@ -258,7 +261,7 @@ static usec_t next_minute(struct writer *w, usec_t t, usec_t end)
     writer_int(s, 2, end);
     writer_int(s, 3, RECORD_CHAT);
     if (writer_step(w, s))
-        found = minute_of(sqlite3_column_int64(s, 0));
+        found = sqlite3_column_int64(s, 0);
     if (s)
         sqlite3_reset(s);
     return found;
@@ -284,17 +287,110 @@ void rollup_set_mark(struct writer *w, int64_t t)
     w->rolled = t;
 }
 
+int64_t rollup_mark_up(struct writer *w)
+{
+    if (w->rolled_up == 0)
+        w->rolled_up = writer_meta(w, MARK_UP, 0);
+    if (w->rolled_up == 0)
+        w->rolled_up = hour_of(rollup_mark(w));
+    return w->rolled_up;
+}
+
+void rollup_set_mark_up(struct writer *w, int64_t t)
+{
+    writer_set_meta(w, MARK_UP, t);
+    w->rolled_up = t;
+}
+
+/* The minutes of an hour that is over, to the hour and its day. */
+static void roll_hour(struct writer *w, usec_t begin)
+{
+    int64_t route = 0;
+    for (int n = 0; n < ROUTES_MOST && w->rc == SQLITE_OK; n++) {
+        struct tally sum = {.n = 0};
+        sqlite3_stmt *s = writer_sql(w, SQL_ROUTE_AFTER);
+        writer_int(s, 1, route);
+        route = writer_step(w, s) ? sqlite3_column_int64(s, 0) : 0;
+        if (s)
+            sqlite3_reset(s);
+        if (route == 0)
+            return;
+        s = writer_sql(w, SQL_ROLLUP_SPAN);
+        writer_int(s, 1, 60);
+        writer_int(s, 2, route);
+        writer_int(s, 3, begin);
+        writer_int(s, 4, begin + USEC_PER_HOUR);
+        while (writer_step(w, s))
+            merge_row(s, &sum);
+        if (sum.n > 0 && w->rc == SQLITE_OK) {
+            rollup_add(w, 3600, route, begin, &sum);
+            rollup_add(w, 86400, route, begin, &sum);
+        }
+        tally_done(&sum);
+    }
+}
+
+/* The next hour that has a minute, from `t` on. */
+static usec_t next_hour(struct writer *w, usec_t t, usec_t end)
+{
+    sqlite3_stmt *s = writer_sql(w, SQL_ROLLUP_NEXT);
+    writer_int(s, 1, t);
+    writer_int(s, 2, end);
+    usec_t found = writer_step(w, s) && sqlite3_column_type(s, 0) == SQLITE_INTEGER ? hour_of(sqlite3_column_int64(s, 0)) : end;
+    if (s)
+        sqlite3_reset(s);
+    return found;
+}
+
+static void roll_hours(struct writer *w)
+{
+    usec_t end = hour_of(rollup_mark(w)), at = rollup_mark_up(w);
+    if (at == 0 || at >= end)
+        return;
+    for (int n = 0; n < HOURS_AT_ONCE && at < end && w->rc == SQLITE_OK; n++) {
+        at = next_hour(w, at, end);
+        if (at < end) {
+            roll_hour(w, at);
+            at += USEC_PER_HOUR;
+        }
+    }
+    rollup_set_mark_up(w, at);
+}
+
 void rollup_work(struct writer *w)
 {
     usec_t end = minute_of(w->last_told), at = rollup_mark(w);
-    if (at == 0 || at >= end)
+    if (at == 0)
         return;
-    for (int n = 0; n < MINUTES_AT_ONCE && at < end && w->rc == SQLITE_OK; n++) {
-        at = next_minute(w, at, end);
-        if (at < end) {
-            roll_minute(w, at);
-            at += USEC_PER_MINUTE;
+    int64_t up = rollup_mark_up(w); /* as it stands before the first minute */
+    if (at < end) {
+        for (int n = 0; n < MINUTES_AT_ONCE && at < end && w->rc == SQLITE_OK; n++) {
+            at = next_record(w, at, end);
+            if (at < end) {
+                roll_minute(w, at, minute_of(at) + USEC_PER_MINUTE);
+                at = minute_of(at) + USEC_PER_MINUTE;
+            }
         }
+        rollup_set_mark(w, at);
+        rollup_set_mark_up(w, up);
     }
-    rollup_set_mark(w, at);
+    roll_hours(w);
+}
+
+void rollup_all(struct writer *w, usec_t hours_to)
+{
+    if (w->last_told > 0) {
+        usec_t at = rollup_mark(w), end = w->last_told + 1;
+        int64_t up = rollup_mark_up(w);
+        while (at < end && w->rc == SQLITE_OK) {
+            usec_t next = next_record(w, at, end);
+            at = minute_of(next) + USEC_PER_MINUTE < end ? minute_of(next) + USEC_PER_MINUTE : end;
+            if (next < end)
+                roll_minute(w, next, at);
+        }
+        for (up = next_hour(w, up, hours_to); up < hours_to && w->rc == SQLITE_OK; up = next_hour(w, up + USEC_PER_HOUR, hours_to))
+            roll_hour(w, up);
+        rollup_set_mark(w, end);
+    }
+    rollup_set_mark_up(w, hours_to);
 }

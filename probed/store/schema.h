@@ -43,8 +43,12 @@
     "CREATE TABLE breaker (route INTEGER PRIMARY KEY);"                                                                                    \
     "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, t INTEGER NOT NULL, told INTEGER NOT NULL, data BLOB NOT NULL, sum INTEGER NOT NULL);"
 
-/* Brings an open file to SCHEMA_VERSION: makes the tables of an empty one; an older one is copied to FILE.vN first. *ret_backup: the copy's name,
- * "" = none was needed. 0, -EPROTONOSUPPORT (newer than ours, or another program's file), or -errno with err said. */
+/* Whether this program may use an open file: 0 (an empty one too), -EPROTONOSUPPORT (newer than ours, or another program's), or -EIO. Writes nothing. */
+int schema_check(sqlite3 *db, const char *file, struct err *err) ATTR_UNUSED_RESULT;
+/* Brings an open file to SCHEMA_VERSION: makes the tables of an empty one; an older one is copied to FILE.vN (or FILE.vN.2 ...) first. *ret_backup: the copy's
+ * name, "" = none was needed. 0, -EPROTONOSUPPORT as above, or -EIO with err said: then the file is as it was. */
 int schema_prepare(sqlite3 *db, const char *file, char *ret_backup, size_t size, struct err *err) ATTR_UNUSED_RESULT;
+/* The same with other steps: steps[n] makes version n + 1 of version n. For tests; schema_prepare uses its own. */
+int schema_migrate(sqlite3 *db, const char *file, const char *const *steps, int version, char *ret_backup, size_t size, struct err *err) ATTR_UNUSED_RESULT;
 
 #endif

@@ -69,7 +69,7 @@ struct store_opened {
 };
 
 /* Opens or makes the file, migrates it (with a copy beside it) and starts the threads. Waits at most some seconds, for a lock. Never NULL but for a file
- * of a newer version (-EPROTONOSUPPORT in *error, err said). Other trouble is a state. */
+ * of a newer version (-EPROTONOSUPPORT in *error, err said), or one that another probed records into (-EBUSY). Other trouble is a state. */
 struct store *store_open(const struct store_setup *setup, struct store_opened *ret, int *error, struct err *err);
 /* Writes what is queued (waits at most `patience`), ends the threads. Callbacks that have not run are not called. Returns NULL. */
 struct store *store_close(struct store *s, usec_t patience);
@@ -91,7 +91,9 @@ struct store_rank {
     unsigned rank, slots;
 };
 void store_rank(struct store *s, usec_t t, const struct store_rank *rank);
-/* The memory of the core when everything told so far had been told to it: data is taken over. t = its clock. */
+/* The memory of the core when everything told so far had been told to it: data is taken over. t = its clock. Where it is made in pieces, "so far" is when
+ * store_checkpoint_begin was called with the same t. */
+void store_checkpoint_begin(struct store *s, usec_t t);
 void store_checkpoint(struct store *s, usec_t t, struct buf *data);
 
 /* --- the budget --- */

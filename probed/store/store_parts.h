@@ -1,7 +1,9 @@
 /* What the files of the writing side share; nobody else includes it.
  *
- * store.c      life, the thread, what the loop says (queue.h), the store's state
+ * store.c      life, and the store's state
+ * tell.c       what the loop says: copies into the queue
  * queue.c      what was told and is not written yet
+ * recorder.c   the thread: batches, trouble, trying again
  * schema.c     the tables and how older files become newer ones
  * file.c       opening a file, judging it, setting a damaged one aside
  * writer.c     one connection that writes: names to numbers, each sort of thing into its table
@@ -9,20 +11,36 @@
  * rollup.c     sums of minutes, hours and days
  * retain.c     what is too old, or too much, goes
  * money.c      reservations and settlements
- * restore.c    what is read again at a start: the checkpoint, what was told after it
+ * restore.c    what is read again at a start: the checkpoint, what was told after it, what stands of the budget
+ * salvage.c    what can still be read of a damaged file
  * import.c     a dump into a file
  * (reader.h: the other side) */
 #ifndef PROBED_STORE_STORE_PARTS_H
 #define PROBED_STORE_STORE_PARTS_H
 
+#include <pthread.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
+#include <sys/types.h>
 
 #include "probed/store/queue.h"
 #include "probed/store/store.h"
 #include "probed/store/tally.h"
 
 #define TOLD_COLUMNS 35
+/* For told_read. */
+#define TOLD_SELECT "SELECT told.*, route.platform, route.model FROM told LEFT JOIN route ON route.id = told.route"
+
+struct done; /* a callback that is due: tell.c and store.c */
+STAILQ_HEAD(done_list, done);
+struct done {
+    STAILQ_ENTRY(done) next;
+    store_reserved_fn fn;
+    void *arg;
+    uint64_t ticket;
+    int error;
+};
+
+#define SLOW_AFTER (5 * USEC_PER_SEC)
 
 /* X(ID, statement): prepared once a connection. */
 #define WRITER_SQL(X)                                                                                                                      \
@@ -41,6 +59,7 @@
     X(STATE_LAST, "SELECT state FROM state WHERE route = ?1 ORDER BY t DESC LIMIT 1")                                                      \
     X(STATE_ADD, "INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3)")                                                                       \
     X(RANK_ADD, "INSERT OR REPLACE INTO rank VALUES (?1, ?2, ?3, ?4, ?5)")                                                                 \
+    X(RANK_LAST, "SELECT rank, slots FROM rank WHERE route = ?1 AND policy = ?2 ORDER BY t DESC LIMIT 1")                                  \
     X(PRICE_LAST, "SELECT input, output, call FROM price WHERE route = ?1 AND t <= ?2 ORDER BY t DESC LIMIT 1")                            \
     X(PRICE_ADD, "INSERT OR REPLACE INTO price VALUES (?1, ?2, ?3, ?4, ?5)")                                                               \
     X(BALANCE_ADD, "INSERT OR REPLACE INTO balance VALUES (?1, ?2, ?3)")                                                                   \
@@ -52,6 +71,15 @@
     X(CHECKPOINT_PRUNE, "DELETE FROM checkpoint WHERE id <= (SELECT max(id) FROM checkpoint) - 2")                                         \
     X(META_GET, "SELECT value FROM meta WHERE key = ?1")                                                                                   \
     X(META_SET, "INSERT OR REPLACE INTO meta VALUES (?1, ?2)")                                                                             \
+    X(CHECKPOINT_TOLD, "SELECT max(told) FROM checkpoint")                                                                                 \
+    X(PAGES, "SELECT (SELECT page_count FROM pragma_page_count), (SELECT freelist_count FROM pragma_freelist_count),"                      \
+             " (SELECT page_size FROM pragma_page_size)")                                                                                  \
+    X(TOLD_AT, TOLD_SELECT " WHERE told.id = ?1")                                                                                          \
+    X(ROLLUP_SPAN, "SELECT n, ok, failed, limited, ours, speed_sum, speed_n, cost, prompt_tokens, output_tokens, ttft, total, flight"      \
+                   " FROM rollup WHERE span = ?1 AND route = ?2 AND t >= ?3 AND t < ?4")                                                   \
+    X(META_PRUNE, "DELETE FROM meta WHERE value > ?1 OR typeof(value) <> 'integer'")                                                       \
+    X(ROLLUP_NEXT, "SELECT min((SELECT t FROM rollup WHERE span = 60 AND rollup.route = route.id AND t >= ?1 AND t < ?2 ORDER BY t LIMIT 1))" \
+                   " FROM route")                                                                                                          \
     X(TOLD_FIRST, "SELECT min(id) FROM told")                                                                                              \
     X(TOLD_LAST, "SELECT max(id) FROM told")                                                                                               \
     X(ROLL_READ, "SELECT id, late, route, outcome, fault, ttft, total, tokens_per_s, cost, prompt_tokens, output_tokens, in_flight"        \
@@ -65,7 +93,8 @@
     X(ROUTE_AFTER, "SELECT id FROM route WHERE id > ?1 ORDER BY id LIMIT 1")                                                               \
     X(EVENT_PRUNE, "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE t < ?1 ORDER BY t LIMIT ?2)")                                \
     X(MONEY_PRUNE, "DELETE FROM money WHERE hour < ?1")                                                                                    \
-    X(VACUUM, "PRAGMA incremental_vacuum(200)")
+    X(EVENT_PRUNE_ALL, "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id LIMIT ?1)")                                        \
+    X(VACUUM, "PRAGMA incremental_vacuum(500)")
 
 enum writer_statement {
 #define X(id, sql) SQL_##id,
@@ -81,31 +110,74 @@ struct writer {
     sqlite3 *db;
     int lock_fd;      /* -1 */
     char *file;
+    dev_t device;     /* of the file that is open */
+    ino_t inode;
     sqlite3_stmt *statements[SQL_COUNT]; /* prepared when first used */
     int rc;           /* the first trouble of the transaction; SQLITE_OK */
     int system_errno; /* of it */
     int64_t last_told; /* the largest number given */
+    usec_t mark;       /* a checkpoint of this time is being made; 0 = none; */
+    int64_t mark_told; /* it holds everything up to this number */
     struct writer_route *routes; /* open hash of names */
     size_t routes_len, routes_size;
     /* rollup.c */
-    int64_t rolled;   /* what is before has been added up; a whole minute; 0 = not known yet */
+    int64_t rolled;    /* what is before has been added up in minutes; 0 = not known yet */
+    int64_t rolled_up; /* and in hours and days; a whole hour; 0 = not known yet */
     /* retain.c */
     int64_t retain_route; /* whose sums are looked at next */
-    usec_t retain_at;
 };
+
+struct store {
+    char *file;
+    int event_fd;
+    pthread_t thread;
+    bool running; /* there is a thread */
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* of the thread; and of store_close, when it has ended */
+    /* Guarded by lock. */
+    struct reader *reader; /* NULL: no questions */
+    struct queue queue;
+    struct store_limits limits;
+    bool urgent, stopping, ended;
+    struct done_list done;
+    struct store_report report; /* but for what store_report works out */
+    usec_t newest;              /* the latest time that was told */
+    usec_t waits_since;         /* the first thing that waits came then; 0 = nothing waits */
+    usec_t writes_since;        /* a batch is being written since then; 0 = none */
+
+    usec_t marked; /* the loop's own: store_checkpoint_begin was called for this time; 0 = not */
+
+    /* The thread's own. */
+    struct writer writer;
+    usec_t retry, retry_at;
+    unsigned io_failures; /* one after the other */
+    char salvage[160];    /* what can be read of it is to be put into the next file; "" = nothing */
+};
+
+/* store.c */
+usec_t store_monotonic(void);
+void store_ring(void *store); /* store_dispatch has something to do */
+void store_set_state(struct store *s, enum store_state state, const char *why);
+
+/* recorder.c */
+void *recorder_run(void *store);
 
 /* file.c. 0, or an SQLITE_ code with *state and why said. May set a damaged file aside (then *aside is its new name) and begin a new one. */
 struct file_opened {
     enum store_state state;
     bool made;
+    bool other; /* LOCKED: by another probed */
     char note[256], why[200], aside[160];
 };
-int writer_open(struct writer *w, const char *file, struct file_opened *ret);
+int writer_open(struct writer *w, const char *file, usec_t latest, struct file_opened *ret); /* latest: no thing in it is later */
 void writer_close(struct writer *w);
 /* What a failure means. */
 enum store_state file_judge(int rc, int system_errno);
 int64_t file_size(const char *file); /* with its log */
 bool file_is_damage(int rc);
+bool file_is_other(const struct writer *w); /* somebody moved or removed it: what is written goes nowhere */
+bool file_disk_works(const char *file); /* something can be written and read beside it */
 int file_set_aside(const char *file, char *ret, size_t size); /* with its log */
 
 /* writer.c. After trouble (w->rc) all of these do nothing until the next begin. */
@@ -126,8 +198,7 @@ void writer_set_meta(struct writer *w, const char *key, int64_t value);
 
 /* told.c */
 void told_bind(sqlite3_stmt *s, int64_t id, int64_t route, const struct record *record);
-/* From "SELECT told.*, platform, model"; false: damaged, to be passed over. */
-#define TOLD_SELECT "SELECT told.*, route.platform, route.model FROM told LEFT JOIN route ON route.id = told.route"
+/* A row of TOLD_SELECT; false: damaged, to be passed over. */
 bool told_read(sqlite3_stmt *s, struct record *ret);
 
 /* rollup.c */
@@ -138,19 +209,25 @@ void rollup_add(struct writer *w, int64_t span, int64_t route, usec_t t, const s
 bool rollup_has(struct writer *w, int64_t span, int64_t route, usec_t t);
 int64_t rollup_mark(struct writer *w); /* what is before has been added up; 0 = nothing was told yet */
 void rollup_set_mark(struct writer *w, int64_t t);
-/* Adds up what was told in minutes that are over; at most a bounded number at a time. */
+int64_t rollup_mark_up(struct writer *w); /* and is in hours and days */
+void rollup_set_mark_up(struct writer *w, int64_t t);
+/* Adds up what was told in minutes that are over, and minutes to hours and days; at most a bounded number at a time. */
 void rollup_work(struct writer *w);
+/* For an import: adds up everything, also what is not over, and hours before `hours_to`, a whole hour. */
+void rollup_all(struct writer *w, usec_t hours_to);
 void rollup_load_write(const struct tally_load load[LOAD_BUCKETS], struct buf *to);
 int rollup_load_read(struct tally_load load[LOAD_BUCKETS], const void *data, size_t len); /* adds; -EINVAL */
 
 /* retain.c: a small step of it. */
-void retain_work(struct writer *w, const struct store_limits *limits, int64_t size);
+void retain_work(struct writer *w, const struct store_limits *limits);
+
+/* salvage.c: puts into the file that is open what can be read of a damaged one, but for single records; nothing that is later than `latest`. */
+void salvage(struct writer *w, const char *damaged, usec_t latest);
 
 /* money.c */
 void money_put(struct writer *w, const struct item *item);
 
 /* restore.c */
-sqlite3 *restore_open(const char *file); /* to read; NULL = cannot */
 usec_t restore_last(const char *file);   /* the latest time in it; 0 = none */
 /* A sum that tells a damaged checkpoint. */
 uint64_t checkpoint_sum(const void *data, size_t len);

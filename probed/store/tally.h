@@ -14,7 +14,9 @@ struct tally {
     int64_t cost; /* pico-USD */
     int64_t prompt_tokens, output_tokens;
     struct histogram ttft, total;
-    struct tally_load { int64_t n, failed, limited; } load[LOAD_BUCKETS];
+    struct tally_load {
+        int64_t n, failed, limited;
+    } load[LOAD_BUCKETS];
 };
 void tally_done(struct tally *t);
 void tally_merge(struct tally *t, const struct tally *from);

@@ -88,7 +88,7 @@ void writer_rollback(struct writer *w)
     free(w->routes);
     w->routes = NULL;
     w->routes_size = 0;
-    w->rolled = 0;
+    w->rolled = w->rolled_up = 0;
 }
 
 bool writer_commit(struct writer *w)
@@ -155,10 +155,13 @@ static int64_t number_of(struct writer *w, enum writer_statement find, enum writ
     return w->rc == SQLITE_OK ? sqlite3_last_insert_rowid(w->db) : 0;
 }
 
-int64_t writer_route(struct writer *w, const char *platform, const char *model)
+int64_t writer_route(struct writer *w, const char *whole_platform, const char *whole_model)
 {
+    char platform[sizeof w->routes->platform], model[sizeof w->routes->model];
     if (w->rc != SQLITE_OK)
         return 0;
+    text_copy(platform, sizeof platform, whole_platform, strlen(whole_platform)); /* longer ones than a record has do not exist */
+    text_copy(model, sizeof model, whole_model, strlen(whole_model));
     if (2 * (w->routes_len + 1) > w->routes_size)
         grow_routes(w);
     struct writer_route *slot = slot_of(w->routes, w->routes_size, platform, model);
@@ -298,7 +301,15 @@ static void put_rank(struct writer *w, const struct item *item)
 {
     int64_t route = writer_route(w, item->rank.platform, item->rank.model);
     int64_t policy = number_of(w, SQL_POLICY_FIND, SQL_POLICY_ADD, item->rank.policy, NULL);
-    sqlite3_stmt *s = writer_sql(w, SQL_RANK_ADD);
+    sqlite3_stmt *s = writer_sql(w, SQL_RANK_LAST);
+    writer_int(s, 1, route);
+    writer_int(s, 2, policy);
+    bool same = writer_step(w, s) && sqlite3_column_int64(s, 0) == item->rank.rank && sqlite3_column_int64(s, 1) == item->rank.slots;
+    if (s)
+        sqlite3_reset(s);
+    if (same)
+        return;
+    s = writer_sql(w, SQL_RANK_ADD);
     writer_int(s, 1, route);
     writer_int(s, 2, policy);
     writer_int(s, 3, item->t);
@@ -309,13 +320,16 @@ static void put_rank(struct writer *w, const struct item *item)
 
 static void put_checkpoint(struct writer *w, const struct item *item)
 {
+    const struct buf *data = &item->checkpoint.data;
+    if (item->checkpoint.marked && w->mark != item->t)
+        return; /* the file was opened anew in between, and what it holds cannot be told any more: the next one will do */
     sqlite3_stmt *s = writer_sql(w, SQL_CHECKPOINT_ADD);
     if (!s)
         return;
     writer_int(s, 1, item->t);
-    writer_int(s, 2, w->last_told);
-    sqlite3_bind_blob64(s, 3, item->checkpoint.data ? item->checkpoint.data : "", item->checkpoint.len, SQLITE_STATIC);
-    writer_int(s, 4, (int64_t)checkpoint_sum(item->checkpoint.data, item->checkpoint.len));
+    writer_int(s, 2, item->checkpoint.marked ? w->mark_told : w->last_told);
+    sqlite3_bind_blob64(s, 3, data->data ? data->data : "", data->len, SQLITE_STATIC);
+    writer_int(s, 4, (int64_t)checkpoint_sum(data->data, data->len));
     writer_run(w, s);
     writer_run(w, writer_sql(w, SQL_CHECKPOINT_PRUNE));
 }
@@ -339,6 +353,10 @@ void writer_put(struct writer *w, const struct item *item)
     case ITEM_EVENT: put_event(w, item); break;
     case ITEM_STATE: put_state(w, item); break;
     case ITEM_RANK: put_rank(w, item); break;
+    case ITEM_MARK:
+        w->mark = item->t;
+        w->mark_told = w->last_told;
+        break;
     case ITEM_CHECKPOINT: put_checkpoint(w, item); break;
     case ITEM_RESERVE:
     case ITEM_SETTLE:

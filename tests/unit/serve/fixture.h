@@ -48,6 +48,15 @@ struct world {
     struct api_override last_override;
     int overrides_asked, probes_asked, reloads_asked, refuse; /* refuse: what the owner answers to writes */
     bool publish_in_override;
+    /* Questions to the history that wait for an answer, in the order of asking. */
+    struct question_asked {
+        struct history_query query;
+        history_answer_fn fn;
+        void *arg;
+    } questions[64];
+    size_t questions_len;
+    int ask_error, forgotten; /* what the owner answers; questions taken back */
+    bool answer_at_once;
     const char *key;
     /* What the running loop waits for. */
     bool (*done)(void *arg);
@@ -139,6 +148,46 @@ static int owner_probe(void *arg, const char *platform, const char *model, struc
     (void)platform, (void)model;
     w->probes_asked++;
     return w->refuse < 0 ? err_set(err, w->refuse, "the owner says no") : 0;
+}
+
+static int owner_ask(void *arg, const struct history_query *query, history_answer_fn fn, void *fn_arg, struct err *err)
+{
+    struct world *w = arg;
+    if (w->ask_error < 0)
+        return err_set(err, w->ask_error, "the owner cannot ask");
+    if (w->answer_at_once) {
+        struct history_answer answer = {.status = 200};
+        buf_add_str(&answer.body, "{}\n");
+        fn(fn_arg, &answer);
+        return 0;
+    }
+    assert_true(w->questions_len < ARRAY_LEN(w->questions));
+    w->questions[w->questions_len++] = (struct question_asked){*query, fn, fn_arg};
+    return 0;
+}
+static void world_question_gone(struct world *w, size_t at)
+{
+    memmove(&w->questions[at], &w->questions[at + 1], (w->questions_len - at - 1) * sizeof w->questions[0]);
+    w->questions_len--;
+}
+static void owner_forget(void *arg, void *fn_arg)
+{
+    struct world *w = arg;
+    for (size_t i = w->questions_len; i-- > 0;)
+        if (w->questions[i].arg == fn_arg) {
+            world_question_gone(w, i);
+            w->forgotten++;
+        }
+}
+/* Answers the question at that place, as the loop would have it called. */
+static void world_answer(struct world *w, size_t at, struct history_answer answer, const char *body)
+{
+    struct question_asked asked = w->questions[at];
+    assert_true(at < w->questions_len);
+    world_question_gone(w, at);
+    buf_add_str(&answer.body, body);
+    asked.fn(asked.arg, &answer);
+    buf_done(&answer.body);
 }
 
 /* --- the table --- */
@@ -261,7 +310,7 @@ static struct world *world_new(bool with_api)
     world_publish(w, 1);
     w->owner = (struct api_owner){.arg = w, .table = owner_table, .valid_until = owner_valid_until, .config = owner_config, .status = owner_status,
                                   .explain = owner_explain, .override = owner_override, .overrides = owner_overrides, .reload = owner_reload,
-                                  .probe = owner_probe, .key = owner_key};
+                                  .probe = owner_probe, .key = owner_key, .ask = owner_ask, .forget = owner_forget};
     if (with_api) {
         w->api = api_new(w->loop, &w->owner, -1, &err);
         if (w->api == NULL)
