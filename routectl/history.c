@@ -192,7 +192,7 @@ static void write_heading(const struct showing *show, struct writer *w)
     series_range(&range, show->metric->unit, show->series, show->len, false);
     writer_note(w, STYLE_DIM, "%s %s, a point each %s%s", period_shown(span, &show->period), period_zone(zone, show->period.until),
                 isfinite(step_s) && step_s > 0 && step_s < 1e9 ? units_format_duration(step, sizeof step, (usec_t)(step_s * 1e6)) : "?",
-                range.log ? ", on a logarithmic axis" : "");
+                range.log ? ", logarithmic" : "");
 }
 
 static void write_picture(const struct showing *show, struct writer *w)

@@ -87,7 +87,7 @@ static void take_signal(struct top *top)
         top_draw_suspend(&top->terminal);
         break;
     case SIGCONT: /* also after a SIGSTOP, of which nobody told us */
-        top_draw_resize(&top->terminal);
+        top_draw_retake(&top->terminal);
         break;
     default:
         top->over = true;

@@ -39,8 +39,9 @@ static SCREEN *screen;
 
 /* --- crashes ---------------------------------------------------------------------------------------------------------- */
 
-static void on_crash(int number)
+static void on_crash(int number, siginfo_t *info, void *context)
 {
+    (void)context;
     ssize_t ignored = write(STDOUT_FILENO, crash.leave, crash.leave_len);
     (void)ignored;
     tcsetattr(STDIN_FILENO, TCSANOW, &crash.before);
@@ -49,6 +50,8 @@ static void on_crash(int number)
         if (crash_signals[i] == number)
             sigaction(number, &crash.old[i], NULL);
     }
+    if (info->si_code <= 0) /* somebody sent it: nothing will fail again by itself */
+        raise(number);
 }
 
 /* Without the padding that slow terminals wanted. */
@@ -68,7 +71,7 @@ static void add_sequence(const char *name)
 
 static void watch_for_crashes(void)
 {
-    struct sigaction action = {.sa_handler = on_crash};
+    struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO};
 
     crash.leave_len = 0;
     add_sequence("sgr0");
@@ -202,10 +205,16 @@ void top_draw_suspend(struct top_terminal *terminal)
     sigprocmask(SIG_UNBLOCK, &stop, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
     sigaction(SIGTSTP, &old, NULL);
-    refresh(); /* takes the terminal again */
+    refresh();
+    top_draw_retake(terminal);
+}
+
+void top_draw_retake(struct top_terminal *terminal)
+{
+    reset_prog_mode();
+    keypad(stdscr, TRUE); /* the terminal has been told otherwise, and curses does not tell it again by itself */
     curs_set(0);
-    measure(terminal);
-    clearok(curscr, TRUE);
+    top_draw_resize(terminal);
 }
 
 void top_draw_resize(struct top_terminal *terminal)

@@ -17,6 +17,8 @@ int top_draw_open(struct top_terminal *terminal, bool colour, struct err *err) A
 void top_draw_close(struct top_terminal *terminal);
 /* To the shell and back; in between the program stops. */
 void top_draw_suspend(struct top_terminal *terminal);
+/* After something else may have used it: its modes again. */
+void top_draw_retake(struct top_terminal *terminal);
 /* After the window changed its size. */
 void top_draw_resize(struct top_terminal *terminal);
 /* Only the rows that differ from `before` are gone through; `whole`: everything, whatever is thought to be there. */

@@ -25,7 +25,7 @@ static void add_value(struct buf *out, const struct cell *cell)
         break;
     case CELL_NUMBER:
         if (isfinite(cell->number))
-            buf_printf(out, "%.12g", cell->number);
+            buf_printf(out, "%.15g", cell->number);
         else
             buf_add_char(out, '-');
         break;

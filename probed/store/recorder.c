@@ -174,6 +174,7 @@ static void put_back(struct store *s, struct queue *batch)
     uint64_t dropped = queue_trim(batch, len, bytes); /* here, where nobody waits for it */
     pthread_mutex_lock(&s->lock);
     s->queue.dropped += dropped;
+    s->writing = 0;
     queue_push_back(&s->queue, batch);
     pthread_mutex_unlock(&s->lock);
 }
@@ -232,6 +233,7 @@ static bool take_batch(struct store *s, struct queue *batch, usec_t next)
     bool stopping = s->stopping;
     s->urgent = false;
     queue_swap(&s->queue, batch);
+    s->writing = batch->len;
     s->queue.dropped = batch->dropped;
     s->waits_since = 0;
     s->writes_since = store_monotonic();
@@ -244,6 +246,7 @@ static void note_file(struct store *s, bool whole)
     usec_t oldest = whole ? oldest_told(&s->writer) : 0;
     int64_t size = whole ? file_size(s->file) : 0;
     pthread_mutex_lock(&s->lock);
+    s->writing = 0;
     s->writes_since = 0;
     if (whole) {
         s->report.oldest = oldest;

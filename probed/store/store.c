@@ -230,7 +230,7 @@ void store_report(const struct store *store, struct store_report *ret)
     struct store *s = (struct store *)(uintptr_t)store; /* for its lock */
     pthread_mutex_lock(&s->lock);
     *ret = s->report;
-    ret->queued = s->queue.len;
+    ret->queued = s->queue.len + s->writing;
     ret->dropped = s->queue.dropped;
     usec_t now = store_monotonic();
     bool slow = (s->writes_since > 0 && now - s->writes_since > SLOW_AFTER) || (s->waits_since > 0 && now - s->waits_since > SLOW_AFTER);

@@ -138,6 +138,7 @@ struct store {
     /* Guarded by lock. */
     struct reader *reader; /* NULL: no questions */
     struct queue queue;
+    size_t writing; /* so many are being written */
     struct store_limits limits;
     bool urgent, stopping, ended;
     struct done_list done;

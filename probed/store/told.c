@@ -152,6 +152,7 @@ bool told_read(sqlite3_stmt *s, struct record *ret)
     bool bad = false;
     usec_t t = get(s, COLUMN_ID, 0, (int64_t)RECORD_TIME_MAX * USEC_PER_SEC, &bad) - get(s, COLUMN_LATE, 0, USEC_PER_HOUR, &bad);
     enum record_kind kind = (enum record_kind)get(s, COLUMN_KIND, 0, RECORD_KIND_COUNT - 1, &bad);
+    memset(ret, 0, sizeof *ret);
     if (bad || t < 0)
         return false;
     if (!is_observation(kind)) {
@@ -161,7 +162,6 @@ bool told_read(sqlite3_stmt *s, struct record *ret)
         ret->t = t;
         return true;
     }
-    memset(ret, 0, sizeof *ret);
     ret->t = t;
     ret->kind = kind;
     get_text(s, COLUMN_PLATFORM, ret->platform, sizeof ret->platform);

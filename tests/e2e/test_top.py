@@ -41,14 +41,16 @@ class Top:
         self.dir = tempfile.mkdtemp(prefix="top-")
         self.d, self.server = d, os.path.join(self.dir, "tmux")
         self.command = f"{env} {prefix} {ROUTECTL} --socket {d.socket} top {' '.join(args)}; echo exit=$?"
-        environment = dict(os.environ, LC_ALL="C.UTF-8", PS1="ready> ", TERM="xterm-256color")
+        environment = dict(os.environ, LC_ALL="C.UTF-8", TERM="xterm-256color")
         environment.pop("TMUX", None)
         environment.pop("NO_COLOR", None)
         self.conf = os.path.join(self.dir, "conf")
+        with open(os.path.join(self.dir, "rc"), "w") as f:
+            f.write("PS1='ready> '\n")
         with open(self.conf, "w") as f:
             f.write(f"set -g default-terminal {term}\nset -g escape-time 0\nset -g status off\n")
         subprocess.run([TMUX, "-S", self.server, "-f", self.conf, "-u", "new-session", "-d", "-x", str(columns), "-y", str(rows), "-s", "t",
-                        "bash --noprofile --norc"], env=environment, check=True)
+                        f"bash --noprofile --rcfile {self.dir}/rc"], env=environment, check=True)
 
     def tmux(self, *args):
         return subprocess.run([TMUX, "-S", self.server, *args], check=True, capture_output=True, text=True, timeout=20).stdout
@@ -145,7 +147,7 @@ def make_config(sim, **more):
         "b": platform(sim.url("b"), models=("m",), title="Relay B", price=price),
         "slow": platform(sim.url("slow"), models=("m",), price=price),
         "dead": platform("http://127.0.0.1:1", models=("m",)),
-    }, probes=probes(chat_interval=1000, chat_fast=200), **more)
+    }, probes=probes(chat_interval=1600, chat_fast=200), **more)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +177,7 @@ def test_eighty_columns(d):
 
 def test_hostile_words_do_nothing(d):
     with Top(d, columns=200, rows=50) as top:
-        top.until(r"b/m: .*\\x1b\[2J full \\x1b\]0;owned")
+        top.until(r"b/m: .*: queue \S*\[2J full \S*\]0;owned")
         assert "owned" not in top.tmux("display-message", "-p", "-t", "t", "#{pane_title}")
         top.keys("q")
         top.restored()
@@ -300,6 +302,7 @@ def test_policy_model_explain_help_pause(d):
         top.until("Why a/long/model-name-of-some-length stands", "Expected loss of one request", "lines 1-")
         top.keys("NPage")
         top.until_not("lines 1-")
+        top.keys("Home")
         top.size(120, 40)
         top.until("Why a/long/model-name-of-some-length stands", "Expected loss of one request")
         top.keys("Escape", "?")
@@ -323,7 +326,7 @@ def test_suspend_and_go_on(d):
         top.write("fg >/dev/null; echo exit=$?")
         top.until(r"^probed ", "EVENTS")
         top.keys("Down")
-        top.until(r"^> +2 ")
+        top.until(r"^> +1 m ")
         top.keys("q")
         top.restored()
 
@@ -348,7 +351,7 @@ def test_the_daemon_goes_and_comes_back(sim):
             assert any("+ up" in line for line in screen)  # the last data stay
             assert "\x1b[2m" in top.coloured()
             top.keys("Down")  # and keys work
-            top.until(r"^> +2 ")
+            top.until(r"^> +1 m ")
             top.keys("d", "Enter")
             top.until("The daemon could not be asked")
             d.start()

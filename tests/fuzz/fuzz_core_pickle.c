@@ -81,6 +81,7 @@ static void go_on(struct ranker *r)
     look(r, now);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct ranker *r = make();

@@ -187,7 +187,7 @@ static char *document(enum page_form form)
 {
     static const struct page_column columns[] = {{"A|<", false}, {"N", true}};
     struct series_point point = at(43200, 510);
-    struct series series[2] = {{.name = evil, .points = &point, .len = 1, .reach = 1}, {.name = "x", .reach = 1}};
+    struct series series[2] = {{.name = evil, .points = &point, .len = 1, .reach = 1}, {.name = "```x", .reach = 1}};
     struct page *page CLEANUP(page_freep) = page_new(form, evil);
     struct page_picture picture = {.caption = evil, .unit = SERIES_MSEC, .since = 0, .until = 86400, .rule = NAN, .half = true};
 

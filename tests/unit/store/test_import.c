@@ -94,16 +94,26 @@ static size_t begin_of_hour(const struct dump *dump, size_t at)
 
 struct expected { const struct dump *dump; size_t at; };
 
+/* A dump does not hold all that a record does: what it holds is compared. */
+static bool same_line(const struct record *x, const struct record *y)
+{
+    struct buf a = BUF_INIT, b = BUF_INIT;
+    record_print(x, &a);
+    record_print(y, &b);
+    bool same = strcmp(a.data, b.data) == 0;
+    buf_done(&a);
+    buf_done(&b);
+    return same;
+}
+
 static int compare_next(void *arg, const struct record *record)
 {
     struct expected *e = arg;
     assert_true(e->at < e->dump->len);
-    const struct record *r = &e->dump->all[e->at];
-    /* One without content that was told twice in the same microsecond is there once. */
-    while (r[0].kind > RECORD_MODELS && e->at + 1 < e->dump->len && record->t == r->t && record->kind != r->kind)
-        r = &e->dump->all[++e->at];
-    assert_same_record(r, record);
-    e->at++;
+    assert_true(same_line(&e->dump->all[e->at], record));
+    do /* one that is there twice is kept once */
+        e->at++;
+    while (e->at < e->dump->len && same_line(&e->dump->all[e->at], record));
     return 0;
 }
 
