@@ -86,6 +86,23 @@ static void count_incidents(struct report_platform *p)
     }
 }
 
+/* States come from a daemon that was there; what was imported has requests without them. An uptime out of minutes says nothing of weeks of requests. */
+#define STATES_LEAST 0.25 /* of the days on which there were requests */
+
+static void forget_thin_uptime(struct report_platform *p)
+{
+    const cJSON *model, *day;
+    double known = 0, days = 0;
+    cJSON_ArrayForEach(model, json_at(p->json, "models"))
+    {
+        double seconds = field_number(model, "state_known_s");
+        known = isfinite(seconds) && seconds > known ? seconds : known;
+    }
+    cJSON_ArrayForEach(day, json_at(p->json, "days")) days += field_count(day, "n") > 0;
+    if (days > 1 && known < STATES_LEAST * 86400 * (days - 1))
+        p->figures.uptime = p->figures.down_s = NAN;
+}
+
 static void read_platform(struct report_platform *p, const cJSON *json, const cJSON *status)
 {
     *p = (struct report_platform){.name = field_words(json, "platform"), .json = json};
@@ -94,6 +111,7 @@ static void read_platform(struct report_platform *p, const cJSON *json, const cJ
     p->tags = json_at(now, "tags");
     p->target = field_number(now, "target");
     report_figures_read(json, &p->figures);
+    forget_thin_uptime(p);
     judge(p);
     count_incidents(p);
 }

@@ -190,10 +190,15 @@ static void write_summary(const struct report_platform *p, struct page *page)
     struct buf tags CLEANUP(buf_done) = BUF_INIT;
 
     write_availability(p, page);
-    if (p->incidents > 0)
+    if (!isfinite(f->uptime) && p->incidents > 0)
+        page_item(page, "Uptime not known: the states of most of these requests were not recorded here; %lld incident%s, the longest %s",
+                  (long long)p->incidents, p->incidents == 1 ? "" : "s", shown(report_span_cell(p->longest_s), longest));
+    else if (p->incidents > 0)
         page_item(page, "Uptime %s: down for %s; %lld incident%s, the longest %s", shown(figure_ratio(f->uptime), uptime),
                   shown(report_span_cell(f->down_s), down), (long long)p->incidents, p->incidents == 1 ? "" : "s",
                   shown(report_span_cell(p->longest_s), longest));
+    else if (!isfinite(f->uptime))
+        page_item(page, "Uptime not known: the states of these requests were not recorded here");
     else
         page_item(page, "Uptime %s: no incidents", shown(figure_ratio(f->uptime), uptime));
     write_times(f, page);

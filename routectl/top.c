@@ -2,8 +2,8 @@
  *
  * Three threads: this one owns the terminal, the signals, the clock and all of the state, and never waits for the daemon; two others ask it
  * (top_data.h). Each round takes what has come (keys, answers, signals, a new second), changes the state (top_keys.c, top_receive.c), and
- * lays out a screenful from it (top_layout.h). Painted is only what differs from the one before, at most ten times a second: a daemon at which
- * nothing happens costs nothing but the ages.
+ * lays out a screenful from it (top_layout.h). Painted is only what differs from the one before, at most ten times a second: a daemon at
+ * which nothing happens costs nothing but the ages.
  *
  * When the daemon goes away the last data stay, dimmed, with their age; the connection is taken up again by itself. */
 #include "routectl/top.h"
@@ -153,7 +153,8 @@ static void loop(struct top *top)
 static enum exit_code check_terminal(const struct command *command)
 {
     if (command->form != WRITER_TEXT) {
-        complain("top is for people at a terminal. For programs there is routectl watch %s", command->form == WRITER_JSON ? "--json" : "--tsv");
+        complain("top is for people at a terminal. For programs there is routectl watch %s",
+                 command->form == WRITER_JSON ? "--json" : "--tsv");
         return EXIT_USAGE;
     }
     if (!command->terminal || isatty(STDIN_FILENO) != 1) {
@@ -234,12 +235,10 @@ enum exit_code verb_top(const struct command *command, struct writer *w)
         return code;
     begin(&top, command);
     top.signals = open_signals();
-    top.data = top_data_open(&(struct top_source){.socket = command->socket,
-                                                  .policy = top.view.policy,
-                                                  .model = top.view.model,
-                                                  .lease = lease,
-                                                  .timeout = command->timeout},
-                             &err);
+    top.data = top_data_open(
+        &(struct top_source){
+            .socket = command->socket, .policy = top.view.policy, .model = top.view.model, .lease = lease, .timeout = command->timeout},
+        &err);
     if (!top.data || top.signals < 0) {
         complain("%s", top.data ? "cannot watch for signals" : err.text);
         code = EXIT_REFUSED;

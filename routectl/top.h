@@ -26,9 +26,9 @@ struct top {
     bool was_connected;
 
     struct top_frame frames[2];
-    int shown;  /* which of them is on the terminal */
-    bool dirty; /* something may look different */
-    bool whole; /* the terminal has to be painted anew */
+    int shown;      /* which of them is on the terminal */
+    bool dirty;     /* something may look different */
+    bool whole;     /* the terminal has to be painted anew */
     usec_t draw_at; /* steady: not before */
     bool over;
 };

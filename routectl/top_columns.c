@@ -1,7 +1,8 @@
 /* Which columns, how wide, and the cells of a row.
  *
- * Every column gets its least width, names what they need; while they do not fit, the least important column goes, and before an important one
- * goes the names are cut. What is left over is given to names again, then to the sparkline, the bar and the reason. A table of one model has no column for it: the head names it. */
+ * Every column gets its least width, names what they need; while they do not fit, the least important column goes, and before an important
+ * one goes the names are cut. What is left over is given to names again, then to the sparkline, the bar and the reason. A table of one
+ * model has no column for it: the head names it. */
 #include "routectl/top_columns.h"
 
 #include <math.h>
@@ -171,8 +172,8 @@ char top_state_sign(enum route_state state)
 
 static void put_figure(struct top_frame *frame, size_t row, struct cell cell, size_t width)
 {
-    top_put_cell(frame, row, cell.kind == CELL_UNKNOWN ? STYLE_DIM : cell.style, cell.kind == CELL_UNKNOWN && !cell.shown[0] ? "-" : cell.shown,
-                 width, TEXT_RIGHT);
+    top_put_cell(frame, row, cell.kind == CELL_UNKNOWN ? STYLE_DIM : cell.style,
+                 cell.kind == CELL_UNKNOWN && !cell.shown[0] ? "-" : cell.shown, width, TEXT_RIGHT);
 }
 
 static void put_spark(const struct top_view *view, const struct top_row *row, struct top_frame *frame, size_t line, size_t width)

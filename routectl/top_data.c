@@ -1,10 +1,10 @@
 /* The mailbox between the thread that draws and the two that ask, and the one of these that takes the tables.
  *
- * A table is read where it arrives, so that ten thousand routes cost the keys nothing, and is handed over whole: nobody here keeps it. After another
- * policy or model was chosen the number of the selection tells old tables from new ones.
+ * A table is read where it arrives, so that ten thousand routes cost the keys nothing, and is handed over whole: nobody here keeps it.
+ * After another policy or model was chosen the number of the selection tells old tables from new ones.
  *
- * At the end the threads are asked to leave and given a moment. One that waits for a daemon that does not answer is left behind, with the memory
- * that it may still touch: the program is about to end, and a person is waiting for the prompt. */
+ * At the end the threads are asked to leave and given a moment. One that waits for a daemon that does not answer is left behind, with the
+ * memory that it may still touch: the program is about to end, and a person is waiting for the prompt. */
 #include "routectl/top_data_parts.h"
 
 #include <errno.h>

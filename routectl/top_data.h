@@ -1,7 +1,7 @@
 /* What top asks of the daemon, off the thread that draws: questions may take their time, keys may not.
  *
- * Two threads: one takes the tables (stream.h) and reads them, one asks everything else, one question after the other. What they bring waits in a
- * mailbox until it is taken; only the newest table waits. */
+ * Two threads: one takes the tables (stream.h) and reads them, one asks everything else, one question after the other. What they bring
+ * waits in a mailbox until it is taken; only the newest table waits. */
 #ifndef ROUTECTL_TOP_DATA_H
 #define ROUTECTL_TOP_DATA_H
 
@@ -14,10 +14,10 @@ struct top_data;
 
 struct top_source {
     const char *socket;
-    const char *policy;  /* NULL or "" = the default one */
-    const char *model;   /* NULL or "" = all */
-    usec_t lease;        /* as known already; 0 = not */
-    usec_t timeout;      /* of one question */
+    const char *policy; /* NULL or "" = the default one */
+    const char *model;  /* NULL or "" = all */
+    usec_t lease;       /* as known already; 0 = not */
+    usec_t timeout;     /* of one question */
 };
 /* NULL with err said. The threads have all signals blocked but SIGUSR1. */
 struct top_data *top_data_open(const struct top_source *source, struct err *err);
@@ -42,11 +42,11 @@ void top_data_ask(struct top_data *data, enum top_asked kind, const char *target
 struct top_answer {
     struct top_answer *next;
     enum top_asked kind;
-    int error;      /* 0, or what client_request gave */
-    int status;     /* HTTP */
-    cJSON *json;    /* NULL = none */
-    usec_t until;   /* of a history: the end of what was asked for */
-    char *target;   /* what was asked */
+    int error;    /* 0, or what client_request gave */
+    int status;   /* HTTP */
+    cJSON *json;  /* NULL = none */
+    usec_t until; /* of a history: the end of what was asked for */
+    char *target; /* what was asked */
     char why[ERR_TEXT_MAX];
 };
 struct top_answer *top_answer_free(struct top_answer *answer); /* returns the next one */

@@ -42,7 +42,7 @@ struct top_data {
     struct top_answer **last_answer;
 };
 
-void *top_data_questions(void *data); /* the thread's function, in top_questions.c */
+void *top_data_questions(void *data);      /* the thread's function, in top_questions.c */
 void top_data_tell(struct top_data *data); /* there is news */
 
 #endif

@@ -4,8 +4,8 @@
  * signals writes the sequences that were looked up when the screen was opened, puts the line discipline back, and lets the signal take its
  * course. Signals that ask us to end, stop or measure the window are the caller's (signalfd): none of them reaches curses.
  *
- * Block characters are drawn where they can be expected: not on the Linux console or a VT100, whose fonts lack most of them, and not where the
- * locale is not UTF-8. */
+ * Block characters are drawn where they can be expected: not on the Linux console or a VT100, whose fonts lack most of them, and not where
+ * the locale is not UTF-8. */
 #include "routectl/top_draw.h"
 
 #include <curses.h>
@@ -126,8 +126,7 @@ static void begin_colours(struct top_terminal *terminal, bool colour)
 static void measure(struct top_terminal *terminal)
 {
     struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0 &&
-        (size.ws_row != LINES || size.ws_col != COLS))
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 && size.ws_col > 0 && (size.ws_row != LINES || size.ws_col != COLS))
         resizeterm(size.ws_row, size.ws_col);
     terminal->rows = LINES > 0 ? (size_t)LINES : 24;
     terminal->columns = COLS > 0 ? (size_t)COLS : 80;
@@ -303,8 +302,8 @@ static bool special_key(wint_t c, enum top_key *ret)
         wint_t c;
         enum top_key key;
     } keys[] = {
-        {KEY_UP, TOP_KEY_UP},       {KEY_DOWN, TOP_KEY_DOWN}, {KEY_PPAGE, TOP_KEY_PAGE_UP}, {KEY_NPAGE, TOP_KEY_PAGE_DOWN},
-        {KEY_HOME, TOP_KEY_HOME},   {KEY_END, TOP_KEY_END},   {KEY_ENTER, TOP_KEY_ENTER},   {KEY_BACKSPACE, TOP_KEY_BACKSPACE},
+        {KEY_UP, TOP_KEY_UP},        {KEY_DOWN, TOP_KEY_DOWN}, {KEY_PPAGE, TOP_KEY_PAGE_UP}, {KEY_NPAGE, TOP_KEY_PAGE_DOWN},
+        {KEY_HOME, TOP_KEY_HOME},    {KEY_END, TOP_KEY_END},   {KEY_ENTER, TOP_KEY_ENTER},   {KEY_BACKSPACE, TOP_KEY_BACKSPACE},
         {KEY_DC, TOP_KEY_BACKSPACE}, {KEY_FIND, TOP_KEY_HOME}, {KEY_SELECT, TOP_KEY_END},
     };
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -322,9 +321,18 @@ static bool control_key(wint_t c, enum top_key *ret)
         wint_t c;
         enum top_key key;
     } keys[] = {
-        {'\r', TOP_KEY_ENTER},          {'\n', TOP_KEY_ENTER},         {'\t', TOP_KEY_TAB},          {27, TOP_KEY_ESCAPE},
-        {127, TOP_KEY_BACKSPACE},       {8, TOP_KEY_BACKSPACE},        {CTRL('u'), TOP_KEY_ERASE_LINE}, {CTRL('w'), TOP_KEY_ERASE_WORD},
-        {CTRL('l'), TOP_KEY_REDRAW},    {CTRL('n'), TOP_KEY_DOWN},     {CTRL('p'), TOP_KEY_UP},      {CTRL('f'), TOP_KEY_PAGE_DOWN},
+        {'\r', TOP_KEY_ENTER},
+        {'\n', TOP_KEY_ENTER},
+        {'\t', TOP_KEY_TAB},
+        {27, TOP_KEY_ESCAPE},
+        {127, TOP_KEY_BACKSPACE},
+        {8, TOP_KEY_BACKSPACE},
+        {CTRL('u'), TOP_KEY_ERASE_LINE},
+        {CTRL('w'), TOP_KEY_ERASE_WORD},
+        {CTRL('l'), TOP_KEY_REDRAW},
+        {CTRL('n'), TOP_KEY_DOWN},
+        {CTRL('p'), TOP_KEY_UP},
+        {CTRL('f'), TOP_KEY_PAGE_DOWN},
         {CTRL('b'), TOP_KEY_PAGE_UP},
     };
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {

@@ -12,7 +12,8 @@ struct top_terminal {
     size_t rows, columns;
 };
 
-/* Takes the terminal over; whatever way the program ends from here on, the terminal is given back as it was. -ENODEV: it cannot be used so. */
+/* Takes the terminal over; whatever way the program ends from here on, the terminal is given back as it was. -ENODEV: it cannot be used so.
+ */
 int top_draw_open(struct top_terminal *terminal, bool colour, struct err *err) ATTR_UNUSED_RESULT;
 void top_draw_close(struct top_terminal *terminal);
 /* To the shell and back; in between the program stops. */

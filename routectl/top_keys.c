@@ -1,7 +1,7 @@
 /* The keys, mode by mode.
  *
- * Nothing that changes the daemon happens on one key: d, n and u open a confirmation that names the route, which stays the same whatever moves
- * in the list meanwhile. */
+ * Nothing that changes the daemon happens on one key: d, n and u open a confirmation that names the route, which stays the same whatever
+ * moves in the list meanwhile. */
 #include "routectl/top_keys.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The window shared out, and the list and the events in it.
  *
- * The head takes two rows where there is room, else one. The list gets what it needs; the events get a quarter of the rest, and whatever the
- * list leaves. Below 16 rows there are no events. A choice, an explanation or the help takes the place of both. */
+ * The head takes two rows where there is room, else one. The list gets what it needs; the events get a quarter of the rest, and whatever
+ * the list leaves. Below 16 rows there are no events. A choice, an explanation or the help takes the place of both. */
 #include "routectl/top_layout.h"
 
 #include <stdio.h>
@@ -132,8 +132,8 @@ static void put_events(const struct top_view *view, struct top_frame *frame, siz
 static void put_too_small(const struct top_view *view, struct top_frame *frame)
 {
     char text[128];
-    snprintf(text, sizeof text, "%d columns and %d rows are needed, this window has %zu and %zu. q quits.", TOP_LEAST_COLUMNS, TOP_LEAST_ROWS,
-             view->columns, view->rows);
+    snprintf(text, sizeof text, "%d columns and %d rows are needed, this window has %zu and %zu. q quits.", TOP_LEAST_COLUMNS,
+             TOP_LEAST_ROWS, view->columns, view->rows);
     size_t row = 0;
     for (char *word = text, *next; *word; word = next) {
         size_t len = strcspn(word, " ");

@@ -115,17 +115,16 @@ static void add_told(struct top_events *events, const cJSON *event)
     bool warning = level && strcmp(level, "warning") == 0;
     double at = field_number(event, "at");
 
-    struct top_event *added =
-        add(events, isfinite(at) && at > 0 && at < 1e11 ? (usec_t)llround(at * 1e6) : 0,
-        bad       ? STYLE_BAD
-        : warning ? STYLE_WARN
-                  : STYLE_PLAIN,
-        bad       ? '!'
-        : warning ? '*'
-                  : ' ',
-        text   ? text
-        : name ? name
-               : "?");
+    struct top_event *added = add(events, isfinite(at) && at > 0 && at < 1e11 ? (usec_t)llround(at * 1e6) : 0,
+                                  bad       ? STYLE_BAD
+                                  : warning ? STYLE_WARN
+                                            : STYLE_PLAIN,
+                                  bad       ? '!'
+                                  : warning ? '*'
+                                            : ' ',
+                                  text   ? text
+                                  : name ? name
+                                         : "?");
     const char *policy = json_string(event, "policy"), *model = json_string(event, "model");
     added->policy = policy && policy[0] ? alloc_string(policy) : NULL;
     added->model = model && model[0] ? alloc_string(model) : NULL;

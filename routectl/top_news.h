@@ -17,9 +17,9 @@ struct top_status {
     bool known;
     char version[32], vantage[64], currency[16];
     char default_policy[64];
-    char store[96];                /* why the history is not recorded; "" = it is, or nobody said */
-    double limit, spent, left;     /* a day; NAN = no limit or unknown */
-    int64_t in_flight;             /* probes; -1 = unknown */
+    char store[96];            /* why the history is not recorded; "" = it is, or nobody said */
+    double limit, spent, left; /* a day; NAN = no limit or unknown */
+    int64_t in_flight;         /* probes; -1 = unknown */
     struct top_name *policies;
     size_t policies_len;
     struct top_name *models;

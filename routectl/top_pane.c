@@ -1,4 +1,5 @@
-/* What stands in place of the list or above the foot: choices, text to page through, the confirmation of an override, and the keys in the foot. */
+/* What stands in place of the list or above the foot: choices, text to page through, the confirmation of an override, and the keys in the
+ * foot. */
 #include "routectl/top_layout.h"
 
 #include <stdio.h>
@@ -97,7 +98,9 @@ static void put_choice(void *arg, size_t at, const char *name, const char *about
         return;
     size_t row = p->row + at - menu->first;
     bool models = p->view->mode == TOP_MODELS, all = models && !name[0];
-    const char *now = models ? p->view->model : p->view->table && p->view->table->len > 0 ? p->view->table->policies[0].name : p->view->policy;
+    const char *now = models                                      ? p->view->model
+                      : p->view->table && p->view->table->len > 0 ? p->view->table->policies[0].name
+                                                                  : p->view->policy;
     top_put(p->frame, row, STYLE_PLAIN, at == menu->selected ? "> " : "  ");
     top_put_cell(p->frame, row, all ? STYLE_PLAIN : STYLE_BOLD, all ? about : name, models ? 40 : 16, TEXT_LEFT);
     top_put(p->frame, row, STYLE_DIM, strcmp(name, now) == 0 ? " now  " : "      ");
@@ -141,8 +144,8 @@ void top_layout_pane(struct top_view *view, struct top_frame *frame, size_t row,
         put_text(view, frame, row + 1, rows - 1);
         char place[64];
         size_t last = view->pane.first + view->pane.page;
-        int n = snprintf(place, sizeof place, " lines %zu-%zu of %zu", view->pane.first + 1, last < view->pane.lines ? last : view->pane.lines,
-                         view->pane.lines);
+        int n = snprintf(place, sizeof place, " lines %zu-%zu of %zu", view->pane.first + 1,
+                         last < view->pane.lines ? last : view->pane.lines, view->pane.lines);
         if (view->pane.lines > view->pane.page && top_room(frame, row) > (size_t)n) {
             top_put_until(frame, row, STYLE_PLAIN, frame->columns - (size_t)n);
             top_put(frame, row, STYLE_PLAIN, place);
@@ -239,10 +242,9 @@ static void put_filter(const struct top_view *view, struct top_frame *frame, siz
 
 void top_layout_foot(const struct top_view *view, struct top_frame *frame, size_t row)
 {
-    static const struct key_word list[] = {{"q", "quit"},   {"?", "help"},  {"e", "explain"}, {"/", "filter"},
-                                           {"s", "sort"},   {"p", "policy"}, {"m", "model"},  {"d", "drain"},
-                                           {"n", "pin"},    {"u", "enable"}, {"S", "turn round"}, {"w", "time shown"},
-                                           {"space", "pause"}};
+    static const struct key_word list[] = {{"q", "quit"},       {"?", "help"},       {"e", "explain"},  {"/", "filter"}, {"s", "sort"},
+                                           {"p", "policy"},     {"m", "model"},      {"d", "drain"},    {"n", "pin"},    {"u", "enable"},
+                                           {"S", "turn round"}, {"w", "time shown"}, {"space", "pause"}};
     static const struct key_word pane[] = {{"q", "back"}, {"arrows PgUp PgDn", "scroll"}, {"r", "again"}};
     static const struct key_word help[] = {{"q", "back"}, {"arrows PgUp PgDn", "scroll"}};
     static const struct key_word menu[] = {{"Enter", "take it"}, {"Esc", "back"}, {"arrows", "choose"}, {"letters", "narrow it down"}};

@@ -1,8 +1,8 @@
 /* The thread that asks: what keys want at once, then the regular questions as they fall due, one at a time.
  *
  * Status and events each second or two. The history of the routes in sight, twelve at a time, the longest not asked first; each again after
- * a hundredth of the time that is shown, at most every 10 s. A daemon without a history says so with 404 or 503 and is asked again seldom: it
- * may be one that has just been started, or that has its disk back. */
+ * a hundredth of the time that is shown, at most every 10 s. A daemon without a history says so with 404 or 503 and is asked again seldom:
+ * it may be one that has just been started, or that has its disk back. */
 #include "routectl/top_data_parts.h"
 
 #include <errno.h>
@@ -13,14 +13,14 @@
 #include "routectl/fetch.h"
 #include "shared/alloc.h"
 
-#define STATUS_EVERY     (2 * USEC_PER_SEC)
-#define EVENTS_EVERY     (1 * USEC_PER_SEC)
-#define HISTORY_APART    (USEC_PER_SEC / 4)
-#define HISTORY_AGAIN    (10 * USEC_PER_SEC) /* of one route, at the most often */
-#define AFTER_REFUSAL    (15 * USEC_PER_SEC)
-#define ROUTES_AT_ONCE   12 /* what /v1/history takes */
-#define EVENTS_LIMIT     400
-#define HISTORY_POINTS   96
+#define STATUS_EVERY   (2 * USEC_PER_SEC)
+#define EVENTS_EVERY   (1 * USEC_PER_SEC)
+#define HISTORY_APART  (USEC_PER_SEC / 4)
+#define HISTORY_AGAIN  (10 * USEC_PER_SEC) /* of one route, at the most often */
+#define AFTER_REFUSAL  (15 * USEC_PER_SEC)
+#define ROUTES_AT_ONCE 12 /* what /v1/history takes */
+#define EVENTS_LIMIT   400
+#define HISTORY_POINTS 96
 
 struct asking {
     struct top_data *data;
@@ -144,7 +144,8 @@ static struct top_answer *ask(const struct top_data *data, struct top_question *
 
     answer->kind = question->kind;
     answer->until = question->until;
-    answer->error = client_request(data->socket, question->body ? "POST" : "GET", question->target, question->body, data->timeout, &got, &err);
+    answer->error =
+        client_request(data->socket, question->body ? "POST" : "GET", question->target, question->body, data->timeout, &got, &err);
     answer->status = got.status;
     if (answer->error == 0 && got.body.len > 0)
         answer->json = json_parse(got.body.data, got.body.len, &err);

@@ -1,6 +1,7 @@
 /* What the daemon said into the state, and what keys wish for into questions.
  *
- * Answers may come late: an explanation that nobody waits for any more and events asked for before the connection was lost are thrown away. */
+ * Answers may come late: an explanation that nobody waits for any more and events asked for before the connection was lost are thrown away.
+ */
 #include "routectl/top.h"
 
 #include <math.h>
@@ -78,7 +79,8 @@ static void take_history(struct top *top, const struct top_answer *answer)
     top->view.history = answer->status == 200;
     if (answer->status != 200)
         return;
-    cJSON_ArrayForEach(series, json_at(answer->json, "series")) take_series(top, series, isfinite(step) ? step : 0, (double)answer->until / 1e6);
+    cJSON_ArrayForEach(series, json_at(answer->json, "series"))
+        take_series(top, series, isfinite(step) ? step : 0, (double)answer->until / 1e6);
 }
 
 static void take_events(struct top *top, const struct top_answer *answer)
@@ -110,8 +112,8 @@ void top_explain_again(struct top *top)
 {
     if (!top->explained || top->view.mode != TOP_EXPLAIN)
         return;
-    struct writer *w =
-        writer_new(&(struct writer_setup){.form = WRITER_TEXT, .colour = true, .columns = top->terminal.columns > 20 ? top->terminal.columns : 20});
+    struct writer *w = writer_new(
+        &(struct writer_setup){.form = WRITER_TEXT, .colour = true, .columns = top->terminal.columns > 20 ? top->terminal.columns : 20});
     explain_write(top->explained, w);
     free(top->view.pane.text);
     top->view.pane.text = writer_take(w);
@@ -154,7 +156,11 @@ static void take_override(struct top *top, const struct top_answer *answer)
     if (expires > 0)
         figure_span(span, sizeof span, expires - top->view.now + USEC_PER_SEC / 2);
     top_view_say(&top->view, STYLE_GOOD, "%s%s%s is %s%s%s.", asked->platform, asked->whole ? "" : "/", asked->whole ? "" : asked->model,
-                 done[asked->action], span[0] ? " for " : asked->action == TOP_ENABLE ? "" : " until it is taken back (u)", span);
+                 done[asked->action],
+                 span[0]                       ? " for "
+                 : asked->action == TOP_ENABLE ? ""
+                                               : " until it is taken back (u)",
+                 span);
 }
 
 static void take_answer(struct top *top, struct top_answer *answer)

@@ -8,16 +8,16 @@
 #include "shared/table.h"
 
 /* X(ID, title, words, backwards first): what can be sorted by. */
-#define TOP_SORT_TABLE(X)                                 \
-    X(RANK, "#", "rank", false)                           \
-    X(STATE, "STATE", "state, the worst first", true)     \
-    X(TTFT, "TTFT", "first token", false)                 \
-    X(P95, "P95", "95th percentile", false)               \
-    X(AVAILABILITY, "AVAIL", "availability", false)       \
-    X(PRICE, "IN/1M", "price", false)                     \
-    X(WEIGHT, "WEIGHT", "weight", true)                   \
-    X(SCORE, "SCORE", "score", true)                      \
-    X(SAMPLES, "N", "samples", false)                     \
+#define TOP_SORT_TABLE(X)                                                                                                                  \
+    X(RANK, "#", "rank", false)                                                                                                            \
+    X(STATE, "STATE", "state, the worst first", true)                                                                                      \
+    X(TTFT, "TTFT", "first token", false)                                                                                                  \
+    X(P95, "P95", "95th percentile", false)                                                                                                \
+    X(AVAILABILITY, "AVAIL", "availability", false)                                                                                        \
+    X(PRICE, "IN/1M", "price", false)                                                                                                      \
+    X(WEIGHT, "WEIGHT", "weight", true)                                                                                                    \
+    X(SCORE, "SCORE", "score", true)                                                                                                       \
+    X(SAMPLES, "N", "samples", false)                                                                                                      \
     X(PLATFORM, "PLATFORM", "platform", false)
 
 enum top_sort {
@@ -34,7 +34,8 @@ struct top_row { /* borrowed from a table */
     const char *model;
 };
 
-/* Each word of the filter must occur in the platform, its title, the model, its name there, the state or the reason; case does not matter. */
+/* Each word of the filter must occur in the platform, its title, the model, its name there, the state or the reason; case does not matter.
+ */
 bool top_row_matches(const struct top_row *row, const char *filter);
 /* Caller frees. What is not known comes last in either direction; equals keep the table's order. */
 struct top_row *top_rows_collect(const struct table *table, const char *filter, enum top_sort sort, bool backwards, size_t *ret_len);

@@ -1,8 +1,8 @@
 /* Points of time and value a route, a bounded number of each.
  *
- * What the history tells replaces what it told before; it is asked for seldom and covers the whole while. What was seen in tables fills the time
- * since, or all of it where there is no history. When a route has been seen TOP_TRAIL_SEEN_MAX times every second point is dropped: a long
- * while gets coarser and never larger. */
+ * What the history tells replaces what it told before; it is asked for seldom and covers the whole while. What was seen in tables fills the
+ * time since, or all of it where there is no history. When a route has been seen TOP_TRAIL_SEEN_MAX times every second point is dropped: a
+ * long while gets coarser and never larger. */
 #include "routectl/top_trail.h"
 
 #include <math.h>

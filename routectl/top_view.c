@@ -10,10 +10,10 @@
 
 #define MESSAGE_LASTS (8 * USEC_PER_SEC)
 
-const usec_t top_lasting[TOP_LASTING_LEN] = {0,                 10 * USEC_PER_MINUTE, 30 * USEC_PER_MINUTE,
-                                             2 * USEC_PER_HOUR, 8 * USEC_PER_HOUR,    USEC_PER_DAY};
-const usec_t top_spans[TOP_SPANS_LEN] = {10 * USEC_PER_MINUTE, USEC_PER_HOUR, 6 * USEC_PER_HOUR, USEC_PER_DAY, 7 * USEC_PER_DAY,
-                                         30 * USEC_PER_DAY};
+const usec_t top_lasting[TOP_LASTING_LEN] = {0,           10 * USEC_PER_MINUTE, 30 * USEC_PER_MINUTE, 2 * USEC_PER_HOUR, 8 * USEC_PER_HOUR,
+                                             USEC_PER_DAY};
+const usec_t top_spans[TOP_SPANS_LEN] = {10 * USEC_PER_MINUTE, USEC_PER_HOUR,    6 * USEC_PER_HOUR,
+                                         USEC_PER_DAY,         7 * USEC_PER_DAY, 30 * USEC_PER_DAY};
 /* Shorter ones, for a daemon that has just begun: a picture that is all gap shows nothing. */
 static const usec_t young_spans[] = {2 * USEC_PER_MINUTE, 5 * USEC_PER_MINUTE, 10 * USEC_PER_MINUTE, 20 * USEC_PER_MINUTE,
                                      USEC_PER_HOUR,       2 * USEC_PER_HOUR,   6 * USEC_PER_HOUR,    12 * USEC_PER_HOUR,
@@ -65,7 +65,8 @@ void top_view_collect(struct top_view *view)
     view->list = top_rows_collect(view->table, view->filter.text, view->sort, view->backwards, &view->len);
     /* Until a first key chooses a route the cursor stays on the first line, whoever that is. */
     for (size_t i = 0; i < view->len && view->chosen_platform[0]; i++) {
-        if (strcmp(view->list[i].row->facts->platform, view->chosen_platform) == 0 && strcmp(view->list[i].model, view->chosen_model) == 0) {
+        if (strcmp(view->list[i].row->facts->platform, view->chosen_platform) == 0 &&
+            strcmp(view->list[i].model, view->chosen_model) == 0) {
             view->selected = i;
             return;
         }
