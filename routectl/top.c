@@ -216,7 +216,7 @@ static void end(struct top *top)
 
 static enum exit_code verdict(const struct top *top)
 {
-    if (!top->view.link.connected)
+    if (!top->view.link.connected && top->view.link.why[0]) /* else it was left before it had begun */
         return EXIT_UNREACHABLE;
     return top->view.link.lease > 0 && fetch_now() > top->view.link.lease ? EXIT_STALE : EXIT_OK;
 }

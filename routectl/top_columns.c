@@ -183,8 +183,11 @@ static void put_spark(const struct top_view *view, const struct top_row *row, st
     struct buf text CLEANUP(buf_done) = BUF_INIT;
     const struct top_trail *trail = view->trails ? top_trails_find(view->trails, row->row->facts->platform, row->model) : NULL;
     size_t len = top_trail_points(trail, points);
+    double from = top_view_spark_from(view), until = top_view_spark_until(view), part = (until - from) / (double)width;
 
-    top_spark_bins(bins, width, points, len, top_view_spark_from(view), top_view_spark_until(view));
+    /* Each column stands for a fixed part of time and moves when the next one begins, and not with each second a little. */
+    double end = ceil(until / part) * part;
+    top_spark_bins(bins, width, points, len, end - part * (double)width, end, until);
     top_spark_draw(&text, bins, width, view->ascii);
     top_put_cell(frame, line, STYLE_PLAIN, buf_str(&text), width, TEXT_LEFT);
 }

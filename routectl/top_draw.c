@@ -7,6 +7,7 @@
  * Block characters are drawn where they can be expected: not on the Linux console or a VT100, whose fonts lack most of them, and not where
  * the locale is not UTF-8. */
 #include "routectl/top_draw.h"
+#include "routectl/top_terminfo.h"
 
 #include <curses.h>
 #include <errno.h>
@@ -141,7 +142,7 @@ int top_draw_open(struct top_terminal *terminal, bool colour, struct err *err)
         return err_set(err, -ENODEV, "the variable TERM does not say which kind of terminal this is");
     if (tcgetattr(STDIN_FILENO, &crash.before) < 0)
         return err_set(err, -ENODEV, "no terminal: %s", strerror(errno));
-    screen = newterm(NULL, stdout, stdin);
+    screen = top_terminfo_known(term) ? newterm(NULL, stdout, stdin) : NULL;
     if (!screen)
         return err_set(err, -ENODEV, "a terminal of the kind TERM=%s is not known here; TERM=xterm or TERM=vt100 may do", term);
     set_term(screen);

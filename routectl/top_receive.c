@@ -76,7 +76,6 @@ static void take_history(struct top *top, const struct top_answer *answer)
     double step = field_number(answer->json, "step_s");
     const cJSON *series;
 
-    top->view.history = answer->status == 200;
     if (answer->status != 200)
         return;
     cJSON_ArrayForEach(series, json_at(answer->json, "series"))

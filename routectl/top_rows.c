@@ -13,7 +13,7 @@ static const struct {
     const char *words;
     bool backwards;
 } sorts[] = {
-#define X(id, title, words, backwards) {words, backwards},
+#define X(id, words, backwards) {words, backwards},
     TOP_SORT_TABLE(X)
 #undef X
 };

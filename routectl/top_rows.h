@@ -7,21 +7,21 @@
 
 #include "shared/table.h"
 
-/* X(ID, title, words, backwards first): what can be sorted by. */
+/* X(ID, words, backwards first): what can be sorted by. */
 #define TOP_SORT_TABLE(X)                                                                                                                  \
-    X(RANK, "#", "rank", false)                                                                                                            \
-    X(STATE, "STATE", "state, the worst first", true)                                                                                      \
-    X(TTFT, "TTFT", "first token", false)                                                                                                  \
-    X(P95, "P95", "95th percentile", false)                                                                                                \
-    X(AVAILABILITY, "AVAIL", "availability", false)                                                                                        \
-    X(PRICE, "IN/1M", "price", false)                                                                                                      \
-    X(WEIGHT, "WEIGHT", "weight", true)                                                                                                    \
-    X(SCORE, "SCORE", "score", true)                                                                                                       \
-    X(SAMPLES, "N", "samples", false)                                                                                                      \
-    X(PLATFORM, "PLATFORM", "platform", false)
+    X(RANK, "rank", false)                                                                                                                 \
+    X(STATE, "state, the worst first", true)                                                                                               \
+    X(TTFT, "first token", false)                                                                                                          \
+    X(P95, "95th percentile", false)                                                                                                       \
+    X(AVAILABILITY, "availability", false)                                                                                                 \
+    X(PRICE, "price", false)                                                                                                               \
+    X(WEIGHT, "weight", true)                                                                                                              \
+    X(SCORE, "score", true)                                                                                                                \
+    X(SAMPLES, "samples", false)                                                                                                           \
+    X(PLATFORM, "platform", false)
 
 enum top_sort {
-#define X(id, title, words, backwards) TOP_SORT_##id,
+#define X(id, words, backwards) TOP_SORT_##id,
     TOP_SORT_TABLE(X)
 #undef X
         TOP_SORT_COUNT

@@ -47,7 +47,7 @@ static double reach(const struct top_point *points, size_t len, double from, dou
 }
 
 /* Fills the parts that lie between neighbours within reach. */
-static void go_on(double *bins, size_t n, const struct top_point *points, size_t len, double from, double until)
+static void go_on(double *bins, size_t n, const struct top_point *points, size_t len, double from, double until, double now)
 {
     double bin = (until - from) / (double)n, most = reach(points, len, from, bin), at = NAN, value = NAN;
     size_t p = 0;
@@ -66,13 +66,13 @@ static void go_on(double *bins, size_t n, const struct top_point *points, size_t
         size_t next = p;
         while (next < len && !isfinite(points[next].value))
             next++;
-        double to = next < len && points[next].t <= until ? points[next].t : until;
+        double to = next < len && points[next].t <= until ? points[next].t : now;
         if (to - at <= most)
             bins[i] = value;
     }
 }
 
-void top_spark_bins(double *ret, size_t n, const struct top_point *points, size_t len, double from, double until)
+void top_spark_bins(double *ret, size_t n, const struct top_point *points, size_t len, double from, double until, double now)
 {
     unsigned counts[TOP_SPARK_MAX] = {0};
 
@@ -92,7 +92,7 @@ void top_spark_bins(double *ret, size_t n, const struct top_point *points, size_
     for (size_t i = 0; i < n; i++)
         ret[i] = counts[i] > 0 ? ret[i] / counts[i] : NAN;
     if (until > from)
-        go_on(ret, n, points, len, from, until);
+        go_on(ret, n, points, len, from, until, now);
 }
 
 struct top_spark_scale top_spark_scale(const double *bins, size_t n)

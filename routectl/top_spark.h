@@ -15,9 +15,10 @@ struct top_point {
     double value; /* NAN = unknown */
 };
 
-/* The mean of the points of each of n equal parts of [from, until); NAN = a gap. Points by time. A part without a point of its own is no
- * gap if the points on both its sides are no further apart than points usually are here: then it goes on with the one before. */
-void top_spark_bins(double *ret, size_t n, const struct top_point *points, size_t len, double from, double until);
+/* The mean of the points of each of n equal parts of [from, until); NAN = a gap. now: <= until, where knowledge ends. Points by time. A
+ * part without a point of its own is no gap if the points on both its sides are no further apart than points usually are here: then it goes
+ * on with the one before. */
+void top_spark_bins(double *ret, size_t n, const struct top_point *points, size_t len, double from, double until, double now);
 
 struct top_spark_scale {
     bool any;

@@ -70,7 +70,6 @@ struct top_view {
     const struct top_status *status;
     const struct top_events *events;
     const struct top_trails *trails;
-    bool history;     /* the daemon has one; else sparklines are what was seen */
     usec_t paused_at; /* 0 = live */
 
     struct top_row *list; /* owned */

@@ -163,8 +163,8 @@ static int64_t nano(double failures)
 {
     double value = failures * LOSS_NANO + 0.5;
 
-    /* Never negative: truncation rounds to the nearest. */
-    return value > TERM_MOST ? (int64_t)TERM_MOST : (int64_t)value;
+    /* Never negative, and never what is no number (out of a damaged memory): truncation rounds to the nearest. */
+    return value > TERM_MOST ? (int64_t)TERM_MOST : value > 0 ? (int64_t)value : 0;
 }
 
 struct retry {

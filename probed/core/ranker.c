@@ -209,7 +209,7 @@ static int add_model(struct ranker *r, const char *name)
         .observed_at = r->now,
     };
     for (size_t p = 0; p < r->policies_len; p++)
-        m->standings[p].first = m->standings[p].challenger = m->standings[p].leader = -1;
+        m->standings[p].first = m->standings[p].challenger = m->standings[p].leader = m->standings[p].second = -1;
     return (int)r->models_len++;
 }
 
@@ -390,6 +390,16 @@ void ranker_relate(struct ranker *r, const struct ranked_route *route)
     }
 }
 
+static void add_demand(struct ranker *r, const struct ranked_route *route, const struct observation *o, usec_t now)
+{
+    struct ranked_model *m = &r->models[route->model];
+
+    rate_add(&m->demand, 1, now);
+    rate_add(&m->lost, outcome_ok(o->outcome) ? 0 : 1, now);
+    for (size_t p = 0; p < r->policies_len; p++)
+        follow_observe(&m->standings[p].follow, (int)route->place, o, now);
+}
+
 int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t now)
 {
     if (id < 0 || (size_t)id >= r->routes_len || now < r->now)
@@ -406,7 +416,7 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
     unsigned onset = route->stats.health.onsets[0];
 
     if (o->source == SOURCE_TRAFFIC)
-        rate_add(&r->models[route->model].demand, 1, now);
+        add_demand(r, route, o, now);
     bool counts = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, r->models[route->model].tolerated, now);
 
     r->models[route->model].observed_at = now;

@@ -54,9 +54,14 @@ static void adopt_standing(const struct ranker *r, const struct ranker *old, con
     s->first = translate(r, old, from, was->first);
     s->challenger = translate(r, old, from, was->challenger);
     s->leader = translate(r, old, from, was->leader);
+    s->second = translate(r, old, from, was->second);
     s->pinned = was->pinned;
     s->move = was->move;
     s->move_at = was->move_at;
+    s->sliced_at = was->sliced_at;
+    s->follow = was->follow;
+    for (unsigned i = 0; i < s->follow.leads_len; i++)
+        s->follow.leads[i].route = translate(r, old, from, s->follow.leads[i].route);
     for (size_t i = 0; i < from->len; i++) {
         int place = translate(r, old, from, (int)i);
 
@@ -64,6 +69,7 @@ static void adopt_standing(const struct ranker *r, const struct ranker *old, con
             continue;
         s->places[place].evidence = was->places[i].evidence;
         s->places[place].slots = was->places[i].slots;
+        s->places[place].credit = was->places[i].credit;
     }
     s->changed = true;
 }
@@ -71,6 +77,7 @@ static void adopt_standing(const struct ranker *r, const struct ranker *old, con
 static void adopt_model(struct ranked_model *to, const struct ranked_model *from)
 {
     to->demand = from->demand;
+    to->lost = from->lost;
     to->tolerated = from->tolerated;
     to->tolerated_at = from->tolerated_at;
     to->observed_at = from->observed_at;

@@ -55,6 +55,7 @@ struct place {
     uint16_t slots, flags;
     uint8_t reason; /* enum route_reason */
     bool meets;     /* the policy's requirements */
+    float credit;   /* slots that are owed to it while rank 1 goes round (ranker_lead.c) */
 };
 
 /* What all policies of one ranking share about a route. */
@@ -65,15 +66,34 @@ struct prepared {
     bool provisional, probation;
 };
 
+/* Whether clients follow the shares or know only rank 1 (ranker_follow.c). */
+#define FOLLOW_LEADS 8
+struct follow {
+    struct lead {
+        usec_t at;
+        int route; /* index; -1 = none */
+        float share;
+    } leads[FOLLOW_LEADS]; /* who was rank 1 from when on; newest first */
+    unsigned leads_len;
+    bool alone;                      /* they know only rank 1 */
+    usec_t at;                       /* last evidence */
+    double led, other, share, count; /* decayed: first tries on rank 1 and elsewhere; its share summed over tries, and their number */
+};
+void follow_lead(struct follow *f, int leader, unsigned slots, usec_t now);
+void follow_observe(struct follow *f, int route, const struct observation *o, usec_t now); /* a report */
+bool follow_alone(const struct follow *f, usec_t now);
+
 /* One (policy, model). */
 struct standing {
     struct place *places; /* by the model's route index */
     uint32_t *order;
     int first, challenger; /* route index; -1 = none */
-    int leader;            /* rank 1: the first, or whoever has the largest share when the first can take little */
+    int leader, second;    /* rank 1: the first, or whoever can take what comes to rank 1; rank 2 where it matters who; -1 = none */
     uint8_t flags;         /* enum ranking_flag */
     double move;           /* slots that may change hands for soft reasons */
     usec_t move_at;
+    usec_t sliced_at;      /* rank 1 goes round: since when it is the leader's turn */
+    struct follow follow;
     bool pinned;           /* the first is first by an operator's pin */
     bool changed;          /* since `published` */
     struct ranking *published;
@@ -94,6 +114,7 @@ struct ranked_model {
     usec_t due;         /* when it is ranked next: the next tick after a change, a hard change's own time, or the round */
     usec_t round;       /* when time alone is reason enough */
     struct rate demand; /* reported traffic, tries of all its routes */
+    struct rate lost;   /* those that failed: they are tried again elsewhere */
     double tolerated;   /* the part of it that may be refused */
     usec_t tolerated_at;
     usec_t observed_at; /* last observation of one of its routes */
@@ -176,6 +197,11 @@ struct loss_field ranker_losses(struct ranker *r, size_t model, size_t policy, c
 int64_t ranker_softness(const struct ranker *r);
 
 int64_t ranker_second_extra(const void *arg, size_t first, size_t i); /* what more it costs to fall back on i after the first; arg: struct ranker_pairs */
+
+/* ranker_lead.c: sets s->leader and s->second, from the order and share_room */
+void ranker_choose_leader(const struct ranker *r, const struct ranker_pairs *pairs, struct standing *s, int first, usec_t now);
+double ranker_leader_room(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int i,
+                          usec_t now); /* slots of its cap that it keeps free for what failed elsewhere */
 
 /* ranker_share.c: slots and ranks, from s->order */
 void ranker_share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs,

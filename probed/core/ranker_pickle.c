@@ -16,15 +16,16 @@
 #include "shared/alloc.h"
 
 #define PICKLE_MAGIC 0x4b525052u /* "RPRK" */
-#define PICKLE_VERSION 1 /* raised with every change of what is pickled, here or in route_pickle.c */
+#define PICKLE_VERSION 2 /* raised with every change of what is pickled, here or in route_pickle.c */
 #define ROUTES_MOST 65536
 #define POLICIES_MOST 256
 #define NAME_SIZE 256
 #define SECONDS_MOST 1e12
+#define CREDIT_MOST (4.0 * TABLE_SLOTS)
 #define CATCH_UP (30 * USEC_PER_DAY)
 
 _Static_assert(sizeof(struct ranked_route) == 6008 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
-_Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 224 && sizeof(struct standing) == 64, "a member is not pickled yet");
+_Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 224 && sizeof(struct standing) == 256, "a member is not pickled yet");
 
 static void input_pickle(struct pickle *p, struct loss_input *in)
 {
@@ -100,6 +101,8 @@ static void route_state_pickle(struct pickle *p, struct ranked_route *route)
 
 static void place_pickle(struct pickle *p, struct place *place)
 {
+    double credit = (double)place->credit;
+
     PICKLE(p, &place->loss);
     PICKLE(p, &place->evidence.product);
     pickle_time(p, &place->evidence.at);
@@ -107,6 +110,8 @@ static void place_pickle(struct pickle *p, struct place *place)
     PICKLE(p, &place->slots);
     PICKLE(p, &place->flags);
     pickle_below(p, &place->reason, REASON_COUNT);
+    pickle_part(p, &credit, -CREDIT_MOST, CREDIT_MOST);
+    place->credit = (float)credit;
     if (place->slots > TABLE_SLOTS)
         p->bad = true;
 }
@@ -114,6 +119,7 @@ static void place_pickle(struct pickle *p, struct place *place)
 static void model_pickle(struct pickle *p, struct ranked_model *m)
 {
     rate_pickle(p, &m->demand);
+    rate_pickle(p, &m->lost);
     pickle_part(p, &m->tolerated, 0, 1);
     pickle_time(p, &m->tolerated_at);
     pickle_time(p, &m->observed_at);
@@ -125,20 +131,49 @@ static void model_pickle(struct pickle *p, struct ranked_model *m)
     PICKLE(p, &m->repriced);
 }
 
+static void follow_pickle(struct pickle *p, struct follow *f)
+{
+    size_t len = f->leads_len;
+
+    pickle_count(p, &len, FOLLOW_LEADS);
+    for (size_t i = 0; i < len; i++) {
+        struct lead *lead = &f->leads[i];
+        int32_t route = lead->route;
+        double share = (double)lead->share;
+
+        pickle_time(p, &lead->at);
+        PICKLE(p, &route);
+        pickle_part(p, &share, 0, 1);
+        lead->route = route;
+        lead->share = (float)share;
+    }
+    f->leads_len = (unsigned)len;
+    PICKLE(p, &f->alone);
+    pickle_time(p, &f->at);
+    pickle_part(p, &f->led, -PICKLE_MOST, PICKLE_MOST);
+    pickle_part(p, &f->other, -PICKLE_MOST, PICKLE_MOST);
+    pickle_part(p, &f->share, 0, PICKLE_MOST);
+    pickle_part(p, &f->count, 0, PICKLE_MOST);
+}
+
 static void standing_pickle(struct pickle *p, struct standing *s)
 {
-    int32_t first = s->first, challenger = s->challenger, leader = s->leader;
+    int32_t first = s->first, challenger = s->challenger, leader = s->leader, second = s->second;
 
     PICKLE(p, &first);
     PICKLE(p, &challenger);
     PICKLE(p, &leader);
+    PICKLE(p, &second);
     PICKLE(p, &s->flags);
     pickle_part(p, &s->move, 0, TABLE_SLOTS);
     pickle_time(p, &s->move_at);
+    pickle_time(p, &s->sliced_at);
+    follow_pickle(p, &s->follow);
     PICKLE(p, &s->pinned);
     s->first = first;
     s->challenger = challenger;
     s->leader = leader;
+    s->second = second;
 }
 
 /* --- writing --- */
@@ -351,7 +386,7 @@ static void mend_ranks(struct standing *s, size_t len)
 
 static void read_standing(struct pickle *p, struct reading_model *rm, struct standing *s)
 {
-    struct standing read = {.first = -1, .challenger = -1, .leader = -1};
+    struct standing read = {.first = -1, .challenger = -1, .leader = -1, .second = -1};
 
     standing_pickle(p, &read);
     for (size_t i = 0; i < rm->len && pickle_fine(p); i++) {
@@ -368,6 +403,7 @@ static void read_standing(struct pickle *p, struct reading_model *rm, struct sta
         } else {
             s->places[to].evidence = place.evidence;
             s->places[to].slots = place.slots;
+            s->places[to].credit = place.credit;
         }
     }
     if (!s || !pickle_fine(p))
@@ -375,9 +411,14 @@ static void read_standing(struct pickle *p, struct reading_model *rm, struct sta
     s->first = translate(rm, read.first);
     s->challenger = translate(rm, read.challenger);
     s->leader = translate(rm, read.leader);
+    s->second = translate(rm, read.second);
     s->pinned = read.pinned;
     s->move = read.move;
     s->move_at = read.move_at;
+    s->sliced_at = read.sliced_at;
+    s->follow = read.follow;
+    for (unsigned i = 0; i < s->follow.leads_len; i++)
+        s->follow.leads[i].route = translate(rm, read.follow.leads[i].route);
     s->flags = read.flags;
     s->changed = true;
     if (rm->same)

@@ -1,8 +1,8 @@
 /* From an order to shares and ranks, for one (policy, model).
  *
- * Slots go by loss among the best class there is, within the caps (slots.c). Ranks then follow the shares: first the leader, which clients that know
- * no weights send everything to, then the others with slots by how many they have, since they are where a failed request is tried again,
- * then the fallbacks in the order of their losses. The leader's cap keeps some room for what failed elsewhere. */
+ * Slots go by loss among the best class there is, within the caps (slots.c). Ranks then follow the shares: first the leader (ranker_lead.c), then the
+ * others with slots by how many they have, since they are where a failed request is tried again, then the fallbacks in the order of their losses. The
+ * leader's cap keeps some room for what failed elsewhere. */
 #include <math.h>
 #include <string.h>
 
@@ -10,9 +10,6 @@
 
 #define MOVE_PER_SECOND 8.0
 #define MOVE_MOST 32.0
-#define LEADER_ROOM 0.6
-#define LEADER_KEEPS 0.5 /* of the largest share */
-#define LEADER_TAKES 0.9
 /* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
  * every client. */
 #define SHARE_FAILURE 0.01
@@ -22,12 +19,6 @@
 static bool takes(enum rank_class rank_class, enum rank_class best)
 {
     return rank_class != RANK_EXCLUDED && (rank_class <= best || (best <= RANK_UNSEEN && rank_class <= RANK_FLAPPING));
-}
-
-/* The part of its cap that a route may have as a share: a capped leader keeps room for what failed elsewhere. */
-static double leader_room(const struct ranker *r, const struct standing *s, int i)
-{
-    return i == s->leader && r->prepared_room[i].cap < TABLE_SLOTS ? LEADER_ROOM : 1;
 }
 
 static void share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct rank_result *result, bool first_changed,
@@ -41,7 +32,7 @@ static void share(struct ranker *r, const struct ranked_model *m, struct standin
 
         r->slots_room[k] = (struct slots_route){
             .loss = (double)rank->loss / LOSS_NANO + SHARE_FAILURE * m->inputs[i].chance,
-            .cap = (uint16_t)fmax(1, r->prepared_room[i].cap * leader_room(r, s, (int)i)),
+            .cap = (uint16_t)fmax(1, r->prepared_room[i].cap - ranker_leader_room(r, m, s, (int)i, now)),
             .last = s->places[i].slots,
             .takes = takes(rank->rank_class, result->best),
             .pinned = rank->pinned,
@@ -56,29 +47,16 @@ static void share(struct ranker *r, const struct ranked_model *m, struct standin
         s->move = fmax(0, s->move - moved);
 }
 
-/* Who is rank 1: clients that know no weights send all there, so it is one with a large share. It stays until its share is far from the largest. */
-static int choose_leader(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int first)
+/* The leader first, then its second where there is one; of two other routes with slots the one with more, which can take what failed elsewhere. */
+static bool goes_before(const struct standing *s, uint32_t a, unsigned slots_a, uint32_t b, unsigned slots_b)
 {
-    uint16_t most = 0, firsts = 0, leaders = 0;
-    int widest = first;
-
-    for (size_t k = 0; k < m->len; k++) {
-        uint16_t slots = r->share_room[k];
-        int i = (int)s->order[k];
-
-        /* What was left free for retries counts as its own. */
-        slots = (uint16_t)(slots / leader_room(r, s, i));
-        firsts = i == first ? slots : firsts;
-        leaders = i == s->leader ? slots : leaders;
-        widest = slots > most ? i : widest;
-        most = slots > most ? slots : most;
-    }
-    if (firsts >= (s->leader == first ? LEADER_KEEPS : LEADER_TAKES) * most || most == 0)
-        return first;
-    return leaders >= LEADER_KEEPS * most ? s->leader : widest;
+    if ((int)a == s->leader || (int)b == s->leader)
+        return (int)a == s->leader;
+    if (s->second >= 0 && ((int)a == s->second || (int)b == s->second))
+        return (int)a == s->second;
+    return slots_a > slots_b;
 }
 
-/* Of two routes with slots the one with more stands first: it can take what failed elsewhere. */
 static void sort_by_share(const struct ranker *r, const struct ranked_model *m, struct standing *s)
 {
     for (size_t k = 1; k < m->len; k++) {
@@ -86,7 +64,7 @@ static void sort_by_share(const struct ranker *r, const struct ranked_model *m, 
         uint16_t slots = r->share_room[k];
         size_t at = k;
 
-        for (; at > 0 && ((int)index == s->leader || (slots > r->share_room[at - 1] && (int)s->order[at - 1] != s->leader)); at--) {
+        for (; at > 0 && goes_before(s, index, slots, s->order[at - 1], r->share_room[at - 1]); at--) {
             s->order[at] = s->order[at - 1];
             r->share_room[at] = r->share_room[at - 1];
         }
@@ -101,7 +79,7 @@ static void bring_other_group(struct ranker *r, const struct ranked_model *m, st
     size_t best = 1;
     int64_t least = INT64_MAX;
 
-    if (m->len < 3 || ranker_second_extra(pairs, s->order[0], s->order[1]) == 0)
+    if (s->second >= 0 || m->len < 3 || ranker_second_extra(pairs, s->order[0], s->order[1]) == 0)
         return;
     for (size_t k = 1; k < m->len && r->share_room[k] > 0; k++) {
         int64_t loss = r->rank_room[s->order[k]].loss + ranker_second_extra(pairs, s->order[0], s->order[k]);
@@ -121,9 +99,10 @@ static void bring_other_group(struct ranker *r, const struct ranked_model *m, st
 }
 
 /* Ranks: the leader, those with slots by their share, then those without in the order of their losses. */
-static void settle_order(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs, int first)
+static void settle_order(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs, int first,
+                         usec_t now)
 {
-    s->leader = choose_leader(r, m, s, first);
+    ranker_choose_leader(r, pairs, s, first, now);
     sort_by_share(r, m, s);
     bring_other_group(r, m, s, pairs);
     for (size_t k = 0; k < m->len; k++) {
@@ -134,11 +113,13 @@ static void settle_order(struct ranker *r, const struct ranked_model *m, struct 
         place->rank = (uint32_t)k + 1;
         place->slots = r->share_room[k];
     }
+    if (m->len > 0)
+        follow_lead(&s->follow, s->leader, r->share_room[0], now);
 }
 
 void ranker_share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs,
                   const struct rank_result *result, bool first_changed, usec_t now)
 {
     share(r, m, s, result, first_changed, now);
-    settle_order(r, m, s, pairs, result->first);
+    settle_order(r, m, s, pairs, result->first, now);
 }

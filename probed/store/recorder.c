@@ -279,7 +279,10 @@ void *recorder_run(void *arg)
     writer_close(&s->writer);
     pthread_mutex_lock(&s->lock);
     s->ended = true;
+    bool abandoned = s->abandoned;
     pthread_cond_broadcast(&s->wake);
     pthread_mutex_unlock(&s->lock);
+    if (abandoned)
+        store_free(s);
     return NULL;
 }

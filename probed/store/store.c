@@ -2,7 +2,7 @@
  *
  * What the loop says goes into a queue (tell.c); the recorder's thread writes it (recorder.c); what it has to say comes back through an eventfd and is told by
  * store_dispatch. The lock is held for a few pointers, never over a call to SQLite or to the system. When the disk does not come back in time at the end, the
- * thread is left behind with all that it holds. */
+ * thread is left behind, and frees what it holds when it has ended. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +88,7 @@ static struct store *new_store(const struct store_setup *setup)
     return s;
 }
 
-static void free_store(struct store *s)
+void store_free(struct store *s)
 {
     struct done *done;
     while ((done = STAILQ_FIRST(&s->done))) {
@@ -105,8 +105,8 @@ static void free_store(struct store *s)
     free(s);
 }
 
-/* False: the file is a newer version's; everything else is a state. */
-static bool open_writer(struct store *s, struct store_opened *ret, struct err *err)
+/* 0; or what makes it useless to go on: a file of a newer version, or another probed that records into it. Everything else is a state. */
+static int open_writer(struct store *s, struct store_opened *ret, struct err *err)
 {
     struct file_opened opened;
     int rc = writer_open(&s->writer, s->file, s->newest, &opened);
@@ -114,24 +114,23 @@ static bool open_writer(struct store *s, struct store_opened *ret, struct err *e
     snprintf(ret->note, sizeof ret->note, "%s", opened.note);
     snprintf(s->report.aside, sizeof s->report.aside, "%s", opened.aside);
     if (rc == SQLITE_OK)
-        return true;
-    if (opened.state == STORE_NEWER) {
-        err_set(err, -EPROTONOSUPPORT, "%s", opened.why);
-        return false;
-    }
+        return 0;
+    if (opened.state == STORE_NEWER)
+        return err_set(err, -EPROTONOSUPPORT, "%s", opened.why);
+    if (opened.other)
+        return err_set(err, -EBUSY, "%s", opened.why);
     store_set_state(s, opened.state, opened.why);
-    return true;
+    return 0;
 }
 
 struct store *store_open(const struct store_setup *setup, struct store_opened *ret, int *error, struct err *err)
 {
     struct store *s = new_store(setup);
     int problem = 0;
-    *error = 0;
     *ret = (struct store_opened){.last = 0};
-    if (!setup->read_only && !open_writer(s, ret, err)) {
-        *error = -EPROTONOSUPPORT;
-        free_store(s);
+    *error = setup->read_only ? 0 : open_writer(s, ret, err);
+    if (*error < 0) {
+        store_free(s);
         return NULL;
     }
     ret->last = restore_last(s->file);
@@ -148,7 +147,7 @@ struct store *store_open(const struct store_setup *setup, struct store_opened *r
     return s;
 }
 
-/* False: it is still busy, and keeps all this. */
+/* False: it is still busy, and frees all this when it is not. */
 static bool stop_thread(struct store *s, usec_t patience)
 {
     usec_t until = store_monotonic() + patience;
@@ -159,12 +158,14 @@ static bool stop_thread(struct store *s, usec_t patience)
     pthread_cond_broadcast(&s->wake);
     while (!s->ended && r == 0)
         r = pthread_cond_timedwait(&s->wake, &s->lock, &t);
+    pthread_t thread = s->thread;
     bool ended = s->ended;
+    s->abandoned = !ended;
     pthread_mutex_unlock(&s->lock);
     if (ended)
-        pthread_join(s->thread, NULL);
+        pthread_join(thread, NULL);
     else
-        pthread_detach(s->thread);
+        pthread_detach(thread);
     return ended;
 }
 
@@ -179,7 +180,7 @@ struct store *store_close(struct store *s, usec_t patience)
     if (reader)
         reader_stop(reader);
     if (!s->running || stop_thread(s, patience))
-        free_store(s);
+        store_free(s);
     return NULL;
 }
 

@@ -141,6 +141,7 @@ struct store {
     size_t writing; /* so many are being written */
     struct store_limits limits;
     bool urgent, stopping, ended;
+    bool abandoned; /* nobody waits for the thread any more */
     struct done_list done;
     struct store_report report; /* but for what store_report works out */
     usec_t newest;              /* the latest time that was told */
@@ -159,6 +160,7 @@ struct store {
 /* store.c */
 usec_t store_monotonic(void);
 void store_ring(void *store); /* store_dispatch has something to do */
+void store_free(struct store *s);
 void store_set_state(struct store *s, enum store_state state, const char *why);
 
 /* recorder.c */

@@ -240,8 +240,10 @@ static void an_empty_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sorting), cmocka_unit_test(filtering),           cmocka_unit_test(moving),          cmocka_unit_test(the_choice_follows_its_route),
-        cmocka_unit_test(typing),  cmocka_unit_test(overrides_ask_first), cmocka_unit_test(menus_and_panes), cmocka_unit_test(an_empty_table),
+        cmocka_unit_test(sorting),         cmocka_unit_test(filtering),
+        cmocka_unit_test(moving),          cmocka_unit_test(the_choice_follows_its_route),
+        cmocka_unit_test(typing),          cmocka_unit_test(overrides_ask_first),
+        cmocka_unit_test(menus_and_panes), cmocka_unit_test(an_empty_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

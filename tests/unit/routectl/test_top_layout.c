@@ -1,4 +1,5 @@
-/* The screen of top without a terminal: which columns a window has room for, widths with 中文, the order in which things go, every size whole. */
+/* The screen of top without a terminal: which columns a window has room for, widths with 中文, the order in which things go, every size
+ * whole. */
 #include "tests/unit/routectl/top_fixture.h"
 
 #include "routectl/top_columns.h"
@@ -114,7 +115,8 @@ static void every_size_is_whole(void **state)
     struct top_view view;
     struct top_frame frame = {0};
     struct top_events events = {.after = -1};
-    cJSON *json = cJSON_Parse("{\"events\":[{\"at\":1764000000,\"level\":\"warning\",\"text\":\"硅基流动 \\u001b[2J went \\u202e down\"}],\"next\":1}");
+    cJSON *json = cJSON_Parse(
+        "{\"events\":[{\"at\":1764000000,\"level\":\"warning\",\"text\":\"硅基流动 \\u001b[2J went \\u202e down\"}],\"next\":1}");
 
     assert_true(top_events_tell(&events, json));
     for (enum top_mode mode = TOP_LIST; mode <= TOP_HELP; mode++) {
@@ -177,7 +179,8 @@ static void the_head_says_what_is_wrong(void **state)
 {
     (void)state;
     struct table *table = made_table(2);
-    struct top_status status = {.known = true, .version = "0.1.0", .vantage = "here", .currency = "USD", .limit = 2, .spent = 0.5, .left = 1.5};
+    struct top_status status = {
+        .known = true, .version = "0.1.0", .vantage = "here", .currency = "USD", .limit = 2, .spent = 0.5, .left = 1.5};
     struct top_view view;
     struct top_frame frame = {0};
 
@@ -276,6 +279,36 @@ static void the_selection_is_in_sight(void **state)
     table_unref(table);
 }
 
+/* A second later the sparkline is the same; when the next column begins it has moved by one. */
+static void sparklines_stand_still(void **state)
+{
+    (void)state;
+    struct table *table = made_table(1);
+    struct top_trails trails = {0};
+    struct top_point points[100];
+    struct top_view view;
+    struct top_frame frames[3] = {{0}};
+    static const usec_t later[] = {USEC_PER_SEC, 3 * USEC_PER_SEC, 460 * USEC_PER_SEC};
+
+    for (size_t i = 0; i < ARRAY_LEN(points); i++)
+        points[i] = (struct top_point){(double)(NOW / USEC_PER_SEC) - 3900 + 40 * (double)i, i % 7 == 0 ? 900 : 500 + 3 * (double)i};
+    top_trails_tell(&trails, "alpha", "claude-sonnet-4-5", points, ARRAY_LEN(points), 1e10);
+    for (size_t i = 0; i < ARRAY_LEN(later); i++) {
+        made_view(&view, table, 80, 24);
+        view.trails = &trails;
+        view.now = NOW + later[i];
+        top_layout(&view, &frames[i]);
+        top_view_done(&view);
+    }
+    assert_non_null(strstr(row_text(&frames[0], 2), "1h"));
+    assert_string_equal(row_text(&frames[0], 3), row_text(&frames[1], 3));
+    assert_string_not_equal(row_text(&frames[0], 3), row_text(&frames[2], 3));
+    for (size_t i = 0; i < ARRAY_LEN(frames); i++)
+        top_frame_done(&frames[i]);
+    top_trails_done(&trails);
+    table_unref(table);
+}
+
 static void events_of_other_policies_stay_away(void **state)
 {
     (void)state;
@@ -283,7 +316,8 @@ static void events_of_other_policies_stay_away(void **state)
     struct top_view view;
     struct top_frame frame = {0};
     struct top_events events = {.after = -1};
-    cJSON *json = cJSON_Parse("{\"events\":[{\"at\":1763999000,\"policy\":\"budget\",\"text\":\"not this\"},{\"at\":1763999000,\"policy\":\"production\",\"model\":\"m\","
+    cJSON *json = cJSON_Parse("{\"events\":[{\"at\":1763999000,\"policy\":\"budget\",\"text\":\"not "
+                              "this\"},{\"at\":1763999000,\"policy\":\"production\",\"model\":\"m\","
                               "\"text\":\"about m\"},{\"at\":1763999000,\"text\":\"about all\"}],\"next\":9}");
 
     top_events_tell(&events, json);
@@ -313,6 +347,7 @@ int main(void)
         cmocka_unit_test(small_windows_say_so),         cmocka_unit_test(the_head_says_what_is_wrong),
         cmocka_unit_test(no_colour_is_needed),          cmocka_unit_test(a_frame_knows_what_changed),
         cmocka_unit_test(the_selection_is_in_sight),    cmocka_unit_test(events_of_other_policies_stay_away),
+        cmocka_unit_test(sparklines_stand_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,18 +10,18 @@ static void bins_are_means_and_gaps_stay(void **state)
     const struct top_point points[] = {{5, 100}, {9, 300}, {25, 50}, {100, 9}, {-3, 9}, {26, NAN}};
     double bins[4];
 
-    top_spark_bins(bins, 4, points, 3, 0, 40);
+    top_spark_bins(bins, 4, points, 3, 0, 40, 40);
     assert_float_equal(bins[0], 200, 1e-9);
     assert_true(isnan(bins[1]));
     assert_float_equal(bins[2], 50, 1e-9);
     assert_float_equal(bins[3], 50, 1e-9); /* the newest goes on: no more than a bin and a half has passed */
-    top_spark_bins(bins, 4, points + 3, 3, 0, 40);
+    top_spark_bins(bins, 4, points + 3, 3, 0, 40, 40);
     for (size_t i = 0; i < 4; i++)
         assert_true(isnan(bins[i]));
-    top_spark_bins(bins, 4, points, 3, 40, 40); /* no time at all */
+    top_spark_bins(bins, 4, points, 3, 40, 40, 40); /* no time at all */
     for (size_t i = 0; i < 4; i++)
         assert_true(isnan(bins[i]));
-    top_spark_bins(bins, 4, (struct top_point[]){{40, 7}}, 1, 0, 40);
+    top_spark_bins(bins, 4, (struct top_point[]){{40, 7}}, 1, 0, 40, 40);
     assert_float_equal(bins[3], 7, 1e-9);
 }
 
@@ -37,7 +37,7 @@ static void usual_distances_are_no_gaps(void **state)
         if (t < 35 || t > 65)
             points[len++] = (struct top_point){t, 100 + t};
     }
-    top_spark_bins(bins, 48, points, len, 0, 96);
+    top_spark_bins(bins, 48, points, len, 0, 96, 96);
     assert_float_equal(bins[0], 100, 1e-9);
     assert_float_equal(bins[4], 100, 1e-9);
     assert_float_equal(bins[5], 110, 1e-9);
@@ -133,7 +133,7 @@ static void trails_see_each_sample_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bins_are_means_and_gaps_stay),   cmocka_unit_test(usual_distances_are_no_gaps),
+        cmocka_unit_test(bins_are_means_and_gaps_stay),        cmocka_unit_test(usual_distances_are_no_gaps),
         cmocka_unit_test(a_steady_route_is_no_mountain_range), cmocka_unit_test(an_outlier_flattens_nothing),
         cmocka_unit_test(trails_see_each_sample_once),
     };

@@ -12,6 +12,8 @@ static struct dump make_dump(struct disk *d, size_t len)
     usec_t t = T0;
     for (size_t i = 0; i < len; i++) {
         dump.all[i] = random_record(d, t);
+        if (dump.all[i].kind > RECORD_MODELS) /* of which two could be the same */
+            dump.all[i].t = ++t;
         if (disk_below(d, 5))
             t += (usec_t)disk_below(d, (uint64_t)(2 * (DAYS * USEC_PER_DAY - USEC_PER_MINUTE) / (usec_t)len));
         t = t < NOW - 60 ? t : NOW - 60;
@@ -111,9 +113,7 @@ static int compare_next(void *arg, const struct record *record)
     struct expected *e = arg;
     assert_true(e->at < e->dump->len);
     assert_true(same_line(&e->dump->all[e->at], record));
-    do /* one that is there twice is kept once */
-        e->at++;
-    while (e->at < e->dump->len && same_line(&e->dump->all[e->at], record));
+    e->at++;
     return 0;
 }
 
@@ -122,8 +122,7 @@ static void test_whole_and_again(void **state)
     struct disk *d = *state;
     struct dump dump = make_dump(d, 6000);
     struct store_import first = import_part(d, &dump, 0, dump.len);
-    assert_int_equal(first.bad, 0);
-    assert_true(first.known < 30); /* records without content, told twice in the same microsecond */
+    assert_int_equal(first.bad + first.known, 0);
     disk_check(d);
     assert_int_equal(disk_ask(d, "SELECT sum(n) FROM rollup WHERE span = 86400"), count_chats(&dump, NOW - NOW % USEC_PER_HOUR));
     assert_int_equal(disk_ask(d, "SELECT sum(n) FROM rollup WHERE span = 3600"), count_chats(&dump, NOW - NOW % USEC_PER_HOUR));
@@ -230,7 +229,7 @@ static void test_into_a_daemons_file(void **state)
     import = import_part(d, &dump, 2000, dump.len);
     assert_int_equal(import.known, dump.len - 2000);
     import = import_part(d, &dump, 0, dump.len);
-    assert_true(import.known >= dump.len - 2000 && import.known < dump.len - 2000 + 30);
+    assert_true(import.known >= dump.len - 2000);
     assert_int_equal(disk_ask(d, "SELECT sum(n) FROM rollup WHERE span = 86400"), count_chats(&dump, NOW - NOW % USEC_PER_HOUR));
     disk_open(d);
     int more = 0;

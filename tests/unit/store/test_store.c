@@ -279,22 +279,24 @@ static void test_the_queue_is_bounded(void **state)
 
 static void test_two_stores_in_one_directory(void **state)
 {
-    struct disk *d = *state, *e = disk_new(1);
-    strcpy(e->file, d->file);
-    rmdir(e->dir);
-    strcpy(e->dir, d->dir);
+    struct disk *d = *state;
+    struct store_setup setup = {.directory = d->dir, .wall = d->t};
+    struct store_opened opened;
+    struct err err = {""};
+    int error = 0;
     disk_open(d);
-    disk_open(e);
-    assert_int_equal(disk_report(e).state, STORE_LOCKED);
-    assert_non_null(strstr(disk_report(e).why, d->file));
-    assert_int_equal(store_reserve(e->store, "p", "m", 1, e->t, 1, disk_reserved, e), -EAGAIN);
-    struct record r = random_record(e, e->t);
-    store_record(e->store, &r);
+    assert_null(store_open(&setup, &opened, &error, &err));
+    assert_int_equal(error, -EBUSY);
+    assert_non_null(strstr(err.text, d->file));
+    char pid[32];
+    snprintf(pid, sizeof pid, "pid %d", (int)getpid());
+    assert_non_null(strstr(err.text, pid));
+    struct record r = random_record(d, d->t);
+    store_record(d->store, &r);
     disk_close(d);
-    assert_true(disk_wait(e, disk_is_ok, 30)); /* it goes on by itself */
     assert_int_equal(disk_ask(d, "SELECT count(*) FROM told"), 1);
-    disk_close(e);
-    free(e);
+    disk_open(d); /* it was let go */
+    assert_int_equal(disk_report(d).state, STORE_OK);
 }
 
 static void test_a_lock_of_somebody_else(void **state)
