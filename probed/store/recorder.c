@@ -33,7 +33,8 @@ static void note_aside(struct store *s, const char *aside)
 
 static void later(struct store *s)
 {
-    s->retry = s->retry == 0 ? RETRY_FIRST : s->retry * 2 > RETRY_MOST ? RETRY_MOST : s->retry * 2;
+    usec_t most = s->retry_most > 0 ? s->retry_most : RETRY_MOST, next = s->retry == 0 ? RETRY_FIRST : s->retry * 2;
+    s->retry = next > most ? most : next;
     s->retry_at = store_monotonic() + s->retry;
 }
 

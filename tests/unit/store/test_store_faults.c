@@ -204,6 +204,7 @@ static void test_a_file_that_stays_broken(void **state)
 {
     struct disk *d = *state;
     disk_open(d);
+    d->store->retry_most = 200 * USEC_PER_MSEC;
     tell_some(d, 100);
     assert_true(disk_wait(d, disk_is_ok, 10));
     fault = FAULT_WRITES;
