@@ -131,7 +131,8 @@ static void load_state(struct daemon *d)
     CLEANUP(json_deletep) cJSON *json = NULL;
     struct err err = {""};
     int64_t epoch = 0;
-    if (state_read(d->state_file, &json, &err) != 0)
+    int r = state_read(d->state_file, &json, &err);
+    if (r != 0)
         log_warning("%s, ignoring", err.text);
     json_int(json, "epoch", &epoch);
     int64_t unix_now = loop_wall(d->loop) / USEC_PER_SEC;
@@ -140,7 +141,8 @@ static void load_state(struct daemon *d)
     if (skipped > 0)
         log_warning("%s: %u overrides made no sense, ignoring", d->state_file, skipped);
     overrides_expire(&d->overrides, loop_wall(d->loop));
-    daemon_save(d);
+    if (r >= 0) /* one that cannot be read now is not written over for nothing */
+        daemon_save(d);
 }
 
 static int make_dir(const char *path, struct err *err)

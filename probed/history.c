@@ -1,7 +1,7 @@
 /* The daemon's side of the store. See history.h.
  *
  * Ranks are told when they change: of a table, only rankings that are other objects than in the last one are looked at; a change of slots alone is told once a
- * minute. A checkpoint is made on the loop (some microseconds a route), in pieces of a millisecond or so; the more it all takes, the later the next one
+ * minute, and the last one a minute later at most. A checkpoint is made on the loop (some microseconds a route), in pieces of a millisecond or so; the more it all takes, the later the next one
  * comes, so that checkpoints never take more than a thousandth of the time. */
 #include "probed/history.h"
 
@@ -46,6 +46,7 @@ struct history {
     enum store_state state;
     struct told_rank *ranks; /* [policy][route] of the world in force */
     size_t policies, routes;
+    usec_t *slots_due;   /* [policy]: slots that were not told wait until then; 0 = none do */
     struct table *table; /* the one that ranks were told of */
 };
 
@@ -189,15 +190,15 @@ static void tell_prices(struct history *h)
     }
 }
 
-/* And what is known of each route's state. */
+/* And what is known of each route's state; nothing of those that the configuration does not have any more. */
 static void tell_states(struct history *h)
 {
     const struct ranker *ranker = h->d->world->ranker;
     usec_t now = loop_now(h->d->loop);
+    bool unknown = h->last > 0 && !h->begun && now - h->last > UNKNOWN_FROM;
+    store_states_end(h->store, unknown ? h->last + 1 : now);
     for (size_t i = 0; i < ranker_routes(ranker); i++) {
         const struct table_facts *facts = ranker_facts(ranker, (int)i);
-        if (h->last > 0 && !h->begun && now - h->last > UNKNOWN_FROM)
-            store_state_of(h->store, h->last + 1, facts->platform, facts->model, "");
         store_state_of(h->store, now, facts->platform, facts->model, route_state_name(ranker_state(ranker, (int)i)));
     }
 }
@@ -208,6 +209,8 @@ static void make_ranks(struct history *h)
     h->routes = ranker_routes(h->d->world->ranker);
     free(h->ranks);
     h->ranks = alloc_zero(h->policies * h->routes + 1, sizeof *h->ranks);
+    free(h->slots_due);
+    h->slots_due = alloc_zero(h->policies + 1, sizeof *h->slots_due);
     table_unref(h->table);
     h->table = NULL;
 }
@@ -248,9 +251,13 @@ static void tell_row(struct history *h, size_t policy, const char *name, const s
     if (route < 0 || (size_t)route >= h->routes)
         return;
     struct told_rank *was = &h->ranks[policy * h->routes + (size_t)route];
-    bool calm = was->rank == row->rank && (was->slots == row->slots || now - was->at < SLOTS_EVERY);
-    if (calm)
+    if (was->rank == row->rank && was->slots == row->slots)
         return;
+    if (was->rank == row->rank && now - was->at < SLOTS_EVERY) {
+        if (h->slots_due[policy] == 0)
+            h->slots_due[policy] = now + SLOTS_EVERY;
+        return;
+    }
     *was = (struct told_rank){.rank = row->rank, .slots = row->slots, .at = now};
     struct store_rank rank = {
         .policy = name, .platform = row->facts->platform, .model = row->facts->model, .rank = row->rank, .slots = row->slots};
@@ -274,6 +281,21 @@ void history_published(struct history *h, const struct table *table)
     }
     table_unref(h->table);
     h->table = table_ref((struct table *)(uintptr_t)table);
+}
+
+/* Slots that changed too soon to be told, and perhaps never again. */
+static void tell_slots(struct history *h)
+{
+    usec_t now = loop_now(h->d->loop);
+    for (size_t p = 0; h->table && p < h->policies; p++) {
+        const struct table_policy *policy = &h->table->policies[p];
+        if (h->slots_due[p] == 0 || h->slots_due[p] > now)
+            continue;
+        h->slots_due[p] = 0;
+        for (size_t m = 0; m < policy->len; m++)
+            for (size_t i = 0; i < policy->rankings[m]->len; i++)
+                tell_row(h, p, policy->name, &policy->rankings[m]->rows[i], now);
+    }
 }
 
 void history_reloaded(struct history *h)
@@ -331,8 +353,8 @@ static void on_checkpoint(void *arg)
 {
     struct history *h = arg;
     usec_t began = loop_now_fresh(h->d->loop), now = loop_now(h->d->loop);
-    if (h->saving_t == 0 && !h->told) {
-        loop_timer_set(h->checkpoint, now + CHECKPOINT_EVERY);
+    if (h->saving_t == 0 && (!h->told || h->state != STORE_OK)) { /* one that cannot be written would only take room in the queue */
+        loop_timer_set(h->checkpoint, now + (h->told ? CHECKPOINT_EVERY / 6 : CHECKPOINT_EVERY));
         return;
     }
     if (h->saving_t == 0)
@@ -365,6 +387,7 @@ struct history *history_close(struct history *h)
     store_close(h->store, STOP_PATIENCE);
     table_unref(h->table);
     free(h->ranks);
+    free(h->slots_due);
     free(h);
     return NULL;
 }
@@ -393,6 +416,7 @@ void history_second(struct history *h)
     if (!h)
         return;
     tell_clock(h);
+    tell_slots(h);
     store_report(h->store, &report);
     if (report.state != h->state)
         say_state(h, &report);

@@ -13,17 +13,21 @@
 #include "shared/alloc.h"
 
 #define LEDGER_NAME "ledger"
+#define LEDGER_LEAST (5 * USEC_PER_SEC) /* once begun it is used so long */
+#define PATIENCE USEC_PER_SEC /* so long a probe waits for its reservation to be written */
 
 struct waiting { /* a reservation that the store is writing */
     char platform[64], model[128];
     int64_t pico;
     usec_t at;
     uint64_t ticket;
+    bool moved; /* it took too long: it is in the ledger, and is taken back from the store when that has it after all */
 };
 
 struct spending {
     struct daemon *d;
     struct ledger *ledger; /* in use; NULL */
+    usec_t ledger_since;   /* what was reserved from then on stands in it */
     char *file;            /* its name, in use or not */
     struct waiting *waiting;
     size_t waiting_len, waiting_size;
@@ -108,6 +112,7 @@ static int use_ledger(struct spending *s)
     budget_free(known);
     if (!s->ledger)
         return -EIO;
+    s->ledger_since = loop_now(s->d->loop);
     log_notice("reservations of the probe budget are written to %s until the history can be written again", s->file);
     return 0;
 }
@@ -167,6 +172,11 @@ static void on_written(void *arg, uint64_t ticket, int error)
             continue;
         struct waiting w = s->waiting[i];
         s->waiting[i] = s->waiting[--s->waiting_len];
+        if (w.moved) {
+            if (error == 0)
+                store_settle(store_of(s), w.platform, w.model, w.pico, w.at, 0, false);
+            return;
+        }
         if (error < 0 && use_ledger(s) == 0)
             error = ledger_reserve(s->ledger, w.platform, w.model, w.pico, w.at);
         prober_reserved(s->d->world->prober, ticket, error);
@@ -198,7 +208,7 @@ int spending_reserve(struct spending *s, const char *platform, const char *model
 
 void spending_settle(struct spending *s, const char *platform, const char *model, int64_t reserved, usec_t reserved_at, int64_t actual, bool tripped)
 {
-    if (store_of(s) && !s->ledger)
+    if (store_of(s) && (!s->ledger || reserved_at < s->ledger_since))
         store_settle(store_of(s), platform, model, reserved, reserved_at, actual, tripped);
     else if (s->ledger && ledger_settle(s->ledger, platform, model, reserved, reserved_at, actual, tripped) < 0)
         log_warning("the settlement of a probe of %s/%s could not be written down; its reservation stands, ignoring", platform, model);
@@ -213,13 +223,38 @@ void spending_reset(struct spending *s, const char *platform, const char *model)
                     model);
 }
 
+/* A disk that is slow must not hold up the probes: what waits too long is written to the ledger, and so is what comes after it. */
+static void hurry(struct spending *s)
+{
+    usec_t now = loop_now(s->d->loop);
+    bool late = false;
+    for (size_t i = 0; i < s->waiting_len; i++)
+        late = late || (!s->waiting[i].moved && now - s->waiting[i].at > PATIENCE);
+    if (!late || use_ledger(s) < 0)
+        return;
+    for (size_t i = 0; i < s->waiting_len; i++) {
+        struct waiting *w = &s->waiting[i];
+        if (w->moved)
+            continue;
+        w->moved = true;
+        s->ledger_since = w->at < s->ledger_since ? w->at : s->ledger_since;
+        uint64_t ticket = w->ticket;
+        int r = ledger_reserve(s->ledger, w->platform, w->model, w->pico, w->at);
+        prober_reserved(s->d->world->prober, ticket, r);
+    }
+}
+
 void spending_second(struct spending *s)
 {
     struct store_report report;
-    if (!s->ledger || !store_of(s))
+    if (!store_of(s))
+        return;
+    hurry(s);
+    if (!s->ledger)
         return;
     store_report(store_of(s), &report);
-    if (report.state != STORE_OK)
+    /* It writes, it writes quickly, and all that it was told is written. */
+    if (report.state != STORE_OK || report.commit_last >= PATIENCE || s->waiting_len > 0 || loop_now(s->d->loop) - s->ledger_since < LEDGER_LEAST)
         return;
     s->ledger = ledger_close(s->ledger);
     move(s, s->file, false);

@@ -1,6 +1,6 @@
 /* Where it is written down that the probes' money is reserved and spent, so that a crash loop cannot refill the budget.
  *
- * In the store, at once, before a probe is sent. When the store cannot write (a full disk, a broken file), in a ledger file in the directory of the socket, which
+ * In the store, at once, before a probe is sent. When the store cannot write (a full disk, a broken file), or not within a second (a slow disk), in a ledger file in the directory of the socket, which
  * is memory on most systems and outlives the daemon, if not the machine; as soon as the store can write again, what stands there is moved over. If neither can
  * be written nothing paid is sent. Without a store (options.no_store) the ledger is in the state directory and all there is. */
 #ifndef PROBED_SPENDING_H

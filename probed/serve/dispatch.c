@@ -58,8 +58,10 @@ static enum MHD_Result parameter_problem(struct client *c, const struct paramete
     cJSON *problem = NULL;
     switch (check->wrong) {
     case PARAMETER_TWICE:
-        problem = answer_problem_new(MHD_HTTP_BAD_REQUEST, "parameter \"%s\" is given more than %s", name,
-                                     c->many_len > 0 && dispatch_parameter(c, name) == c->many[c->many_len - 1] ? "12 times" : "once");
+        if (c->many_len > 0 && dispatch_parameter(c, name) == c->many[c->many_len - 1])
+            problem = answer_problem_new(MHD_HTTP_BAD_REQUEST, "parameter \"%s\" is given more than %d times", name, API_MANY_MAX);
+        else
+            problem = answer_problem_new(MHD_HTTP_BAD_REQUEST, "parameter \"%s\" is given more than once", name);
         break;
     case PARAMETER_EMPTY:
         problem = answer_problem_new(MHD_HTTP_BAD_REQUEST, "parameter \"%s\" has no value", name);

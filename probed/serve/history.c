@@ -139,13 +139,16 @@ static void take_metric(struct reading_query *r)
         r->query.metric = (enum history_metric)metric;
         return;
     }
+    struct buf all CLEANUP(buf_done) = BUF_INIT;
+
+    for (int i = 0; i < HISTORY_METRIC_COUNT; i++) {
+        names[i] = history_metric_name(i);
+        buf_printf(&all, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
     cJSON *problem =
-        answer_problem_new(MHD_HTTP_BAD_REQUEST,
-                           "there is no metric \"%s\": it should be one of ttft, total, availability, price, speed, rank, balance", name);
+        answer_problem_new(MHD_HTTP_BAD_REQUEST, "there is no metric \"%s\": it should be one of %s", name, buf_str(&all));
 
     json_add_string(problem, "parameter", "metric");
-    for (int i = 0; i < HISTORY_METRIC_COUNT; i++)
-        names[i] = history_metric_name(i);
     find_suggest(problem, name, names, HISTORY_METRIC_COUNT);
     r->wrong = true;
     r->answered = answer_problem_json(r->c, MHD_HTTP_BAD_REQUEST, problem);

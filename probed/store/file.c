@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "probed/store/replace.h"
 #include "probed/store/schema.h"
 #include "probed/store/store_parts.h"
 #include "shared/alloc.h"
@@ -19,7 +20,6 @@
 
 #define BUSY_MS 2000
 #define WHOLE_CHECK_MOST (32LL * 1024 * 1024)
-#define ASIDE_MOST 1000
 
 enum store_state file_judge(int rc, int system_errno)
 {
@@ -84,21 +84,16 @@ int64_t file_size(const char *file)
 
 int file_set_aside(const char *file, char *ret, size_t size)
 {
+    CLEANUP(alloc_freep) char *aside = NULL;
+    int r = rename_aside(file, &aside);
+    if (r < 0)
+        return r;
     CLEANUP(alloc_freep) char *log = alloc_printf("%s-wal", file), *shared = alloc_printf("%s-shm", file);
-    for (int n = 1; n <= ASIDE_MOST; n++) {
-        CLEANUP(alloc_freep) char *aside = n == 1 ? alloc_printf("%s.bad", file) : alloc_printf("%s.bad.%d", file, n);
-        if (renameat2(AT_FDCWD, file, AT_FDCWD, aside, RENAME_NOREPLACE) < 0) {
-            if (errno == EEXIST)
-                continue;
-            return -errno;
-        }
-        CLEANUP(alloc_freep) char *aside_log = alloc_printf("%s-wal", aside);
-        (void)renameat2(AT_FDCWD, log, AT_FDCWD, aside_log, RENAME_NOREPLACE); /* there may be none */
-        (void)unlink(shared);                                                  /* made anew from the log */
-        snprintf(ret, size, "%s", aside);
-        return 0;
-    }
-    return -EEXIST;
+    CLEANUP(alloc_freep) char *aside_log = alloc_printf("%s-wal", aside);
+    (void)renameat2(AT_FDCWD, log, AT_FDCWD, aside_log, RENAME_NOREPLACE); /* there may be none */
+    (void)unlink(shared);                                                  /* made anew from the log */
+    snprintf(ret, size, "%s", aside);
+    return 0;
 }
 
 /* One process records: another probed with the same state directory would write beside it. */

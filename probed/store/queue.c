@@ -14,10 +14,8 @@ struct item *item_new(enum item_kind kind, usec_t t)
     return item;
 }
 
-struct item *item_free(struct item *item)
+static void item_free(struct item *item)
 {
-    if (!item)
-        return NULL;
     switch (item->kind) {
     case ITEM_RECORD: free(item->record); break;
     case ITEM_EVENT:
@@ -50,7 +48,6 @@ struct item *item_free(struct item *item)
     case ITEM_MARK: break;
     }
     free(item);
-    return NULL;
 }
 
 void queue_init(struct queue *q)

@@ -25,7 +25,7 @@ struct item {
             char *platform, *model, *policy, *was, *becomes, *reason, *text; /* owned; may be NULL */
             int64_t generation;
         } event;
-        struct { char *platform, *model, *state; } state; /* owned */
+        struct { char *platform, *model, *state; } state; /* owned; all NULL: no state is known of any route */
         struct { char *policy, *platform, *model; unsigned rank, slots; } rank; /* owned */
         struct { struct buf data; bool marked; } checkpoint; /* marked: its place in the order is that of the MARK of its time */
         struct {
@@ -48,7 +48,6 @@ struct queue {
 };
 
 struct item *item_new(enum item_kind kind, usec_t t);
-struct item *item_free(struct item *item); /* returns NULL */
 void queue_init(struct queue *q);
 void queue_done(struct queue *q);
 /* Takes the item over. Beyond the bounds the oldest that may go goes: not the clock, checkpoints or money. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,16 +69,31 @@ int rename_into_place(const char *temporary, const char *file, int directory)
     return 0;
 }
 
-int set_aside(const char *file, struct err *err)
+int rename_aside(const char *file, char **ret)
 {
     for (int n = 1; n <= ASIDE_MAX; n++) {
-        CLEANUP(alloc_freep) char *aside = n == 1 ? alloc_printf("%s.bad", file) : alloc_printf("%s.bad.%d", file, n);
+        char *aside = n == 1 ? alloc_printf("%s.bad", file) : alloc_printf("%s.bad.%d", file, n);
         if (renameat2(AT_FDCWD, file, AT_FDCWD, aside, RENAME_NOREPLACE) == 0) {
-            err_set(err, 0, "%s cannot be read; it was set aside as %s", file, aside);
+            *ret = aside;
             return 0;
         }
-        if (errno != EEXIST)
-            return err_set(err, -errno, "%s cannot be read and cannot be set aside: %s", file, strerror(errno));
+        int error = errno;
+        free(aside);
+        if (error != EEXIST)
+            return -error;
     }
-    return err_set(err, -EEXIST, "%s cannot be read, and there are %d like it set aside already", file, ASIDE_MAX);
+    return -EEXIST;
+}
+
+int set_aside(const char *file, struct err *err)
+{
+    CLEANUP(alloc_freep) char *aside = NULL;
+    int r = rename_aside(file, &aside);
+    if (r == 0)
+        err_set(err, 0, "%s cannot be read; it was set aside as %s", file, aside);
+    else if (r == -EEXIST)
+        err_set(err, r, "%s cannot be read, and there are %d like it set aside already", file, ASIDE_MAX);
+    else
+        err_set(err, r, "%s cannot be read and cannot be set aside: %s", file, strerror(-r));
+    return r;
 }

@@ -1,7 +1,7 @@
 /* What is too old, or too much, goes: a bounded number of rows each second, so that nothing ever has to wait for it.
  *
  * By age: single records, sums of minutes and hours, events, ranks. States, prices, balances, overrides and the sums of days stay: they are few. By size (what is in
- * use of the file): the oldest single records that are added up and in a checkpoint go first, then the sums of minutes that are in hours, and the oldest
+ * use of the file): the oldest single records that are added up and in a checkpoint go first, then the sums of minutes that are in hours, ranks, and the oldest
  * events. Room that is free is written again before the file grows; only when there is much of it, it is given back to the disk, some pages each second. */
 #include "probed/store/store_parts.h"
 
@@ -49,7 +49,7 @@ static void prune_span(struct writer *w, int64_t span, int64_t route, usec_t bef
 static usec_t earlier(usec_t a, usec_t b) { return a < b ? a : b; }
 
 /* Some routes a time, round and round. */
-static void prune_routes(struct writer *w, const struct store_limits *limits, bool minutes_too)
+static void prune_routes(struct writer *w, const struct store_limits *limits, bool for_size)
 {
     usec_t now = w->last_told;
     for (int n = 0; n < ROUTES_AT_ONCE && w->rc == SQLITE_OK; n++) {
@@ -60,9 +60,9 @@ static void prune_routes(struct writer *w, const struct store_limits *limits, bo
             sqlite3_reset(s);
         if (w->retain_route == 0)
             return;
-        prune_span(w, 60, w->retain_route, earlier(rollup_mark_up(w), minutes_too ? now : now - limits->minutes));
+        prune_span(w, 60, w->retain_route, earlier(rollup_mark_up(w), for_size ? now : now - limits->minutes));
         prune_span(w, 3600, w->retain_route, now - limits->hours);
-        prune(w, SQL_RANK_PRUNE, w->retain_route, now - limits->hours);
+        prune(w, SQL_RANK_PRUNE, w->retain_route, now - (for_size ? limits->minutes : limits->hours));
     }
 }
 

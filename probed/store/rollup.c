@@ -296,7 +296,7 @@ int64_t rollup_mark_up(struct writer *w)
     return w->rolled_up;
 }
 
-void rollup_set_mark_up(struct writer *w, int64_t t)
+static void set_mark_up(struct writer *w, int64_t t)
 {
     writer_set_meta(w, MARK_UP, t);
     w->rolled_up = t;
@@ -354,7 +354,7 @@ static void roll_hours(struct writer *w)
             at += USEC_PER_HOUR;
         }
     }
-    rollup_set_mark_up(w, at);
+    set_mark_up(w, at);
 }
 
 void rollup_work(struct writer *w)
@@ -372,7 +372,7 @@ void rollup_work(struct writer *w)
             }
         }
         rollup_set_mark(w, at);
-        rollup_set_mark_up(w, up);
+        set_mark_up(w, up);
     }
     roll_hours(w);
 }
@@ -392,5 +392,5 @@ void rollup_all(struct writer *w, usec_t hours_to)
             roll_hour(w, up);
         rollup_set_mark(w, end);
     }
-    rollup_set_mark_up(w, hours_to);
+    set_mark_up(w, hours_to);
 }

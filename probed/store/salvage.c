@@ -9,7 +9,6 @@
 #include "probed/store/store_parts.h"
 
 #define PATIENCE (5 * USEC_PER_SEC)
-#define COLUMNS_MOST 20
 
 /* Those that others refer to first. `time`: its column with a time; NULL = none. `key`: by which it is read from its end. */
 static const struct {

@@ -4,6 +4,7 @@
  * store_dispatch. The lock is held for a few pointers, never over a call to SQLite or to the system. When the disk does not come back in time at the end, the
  * thread is left behind, and frees what it holds when it has ended. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,16 @@ static int open_writer(struct store *s, struct store_opened *ret, struct err *er
     return 0;
 }
 
+static bool start_thread(struct store *s)
+{
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(&s->thread, NULL, recorder_run, s) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return started;
+}
+
 struct store *store_open(const struct store_setup *setup, struct store_opened *ret, int *error, struct err *err)
 {
     struct store *s = new_store(setup);
@@ -139,7 +150,7 @@ struct store *store_open(const struct store_setup *setup, struct store_opened *r
     s->reader = reader_start(s->file, store_ring, s, &problem);
     if (setup->read_only)
         return s;
-    s->running = pthread_create(&s->thread, NULL, recorder_run, s) == 0;
+    s->running = start_thread(s);
     if (!s->running) {
         writer_close(&s->writer);
         store_set_state(s, STORE_BROKEN, "no thread could be started");

@@ -85,6 +85,8 @@ void store_record(struct store *s, const struct record *record);
 void store_event(struct store *s, usec_t t, const char *name, const struct log_entry *entry);
 /* A route's state from now on. */
 void store_state_of(struct store *s, usec_t t, const char *platform, const char *model, const char *state);
+/* Of no route is a state known from now on, unless it is told after this. */
+void store_states_end(struct store *s, usec_t t);
 /* A route's place in a policy's table from now on; rank 0 = it has none. */
 struct store_rank {
     const char *policy, *platform, *model;

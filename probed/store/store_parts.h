@@ -58,6 +58,8 @@ struct done {
                  " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)")                                                                           \
     X(STATE_LAST, "SELECT state FROM state WHERE route = ?1 ORDER BY t DESC LIMIT 1")                                                      \
     X(STATE_ADD, "INSERT OR REPLACE INTO state VALUES (?1, ?2, ?3)")                                                                       \
+    X(STATES_END, "INSERT OR REPLACE INTO state SELECT r.id, ?1, '' FROM route r WHERE"                                                     \
+                  " (SELECT s.state FROM state s WHERE s.route = r.id ORDER BY s.t DESC LIMIT 1) <> ''")                                   \
     X(RANK_ADD, "INSERT OR REPLACE INTO rank VALUES (?1, ?2, ?3, ?4, ?5)")                                                                 \
     X(RANK_LAST, "SELECT rank, slots FROM rank WHERE route = ?1 AND policy = ?2 ORDER BY t DESC LIMIT 1")                                  \
     X(PRICE_LAST, "SELECT input, output, call FROM price WHERE route = ?1 AND t <= ?2 ORDER BY t DESC LIMIT 1")                            \
@@ -89,7 +91,9 @@ struct done {
     X(ROLLUP_SET, "INSERT OR REPLACE INTO rollup VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)")                          \
     X(TOLD_PRUNE, "DELETE FROM told WHERE id IN (SELECT id FROM told WHERE id < ?1 ORDER BY id LIMIT ?2)")                                 \
     X(ROLLUP_PRUNE, "DELETE FROM rollup WHERE span = ?1 AND route = ?2 AND t < ?3")                                                        \
-    X(RANK_PRUNE, "DELETE FROM rank WHERE route = ?1 AND t < ?2")                                                                          \
+    /* The one that holds at the time stays. */                                                                                            \
+    X(RANK_PRUNE, "DELETE FROM rank WHERE route = ?1 AND t < (SELECT max(t) FROM rank r WHERE r.route = ?1 AND r.policy = rank.policy"     \
+                  " AND r.t <= ?2)")                                                                                                       \
     X(ROUTE_AFTER, "SELECT id FROM route WHERE id > ?1 ORDER BY id LIMIT 1")                                                               \
     X(EVENT_PRUNE, "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE t < ?1 ORDER BY t LIMIT ?2)")                                \
     X(MONEY_PRUNE, "DELETE FROM money WHERE hour < ?1")                                                                                    \
@@ -195,7 +199,6 @@ bool writer_commit(struct writer *w); /* false: rolled back, w->rc says why */
 void writer_rollback(struct writer *w);
 int64_t writer_route(struct writer *w, const char *platform, const char *model);
 void writer_put(struct writer *w, const struct item *item);
-void writer_put_record(struct writer *w, const struct record *record, int64_t id);
 void writer_put_told(struct writer *w, const struct record *record, int64_t route); /* what it says, in a table of its own, if it has one */
 int64_t writer_meta(struct writer *w, const char *key, int64_t otherwise);
 void writer_set_meta(struct writer *w, const char *key, int64_t value);
@@ -214,7 +217,6 @@ bool rollup_has(struct writer *w, int64_t span, int64_t route, usec_t t);
 int64_t rollup_mark(struct writer *w); /* what is before has been added up; 0 = nothing was told yet */
 void rollup_set_mark(struct writer *w, int64_t t);
 int64_t rollup_mark_up(struct writer *w); /* and is in hours and days */
-void rollup_set_mark_up(struct writer *w, int64_t t);
 /* Adds up what was told in minutes that are over, and minutes to hours and days; at most a bounded number at a time. */
 void rollup_work(struct writer *w);
 /* For an import: adds up everything, also what is not over, and hours before `hours_to`, a whole hour. */

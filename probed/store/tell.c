@@ -80,6 +80,8 @@ void store_state_of(struct store *s, usec_t t, const char *platform, const char 
     push(s, item, false);
 }
 
+void store_states_end(struct store *s, usec_t t) { push(s, item_new(ITEM_STATE, t), false); }
+
 void store_rank(struct store *s, usec_t t, const struct store_rank *rank)
 {
     struct item *item = item_new(ITEM_RANK, t);

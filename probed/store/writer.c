@@ -242,7 +242,7 @@ static void put_override(struct writer *w, const struct record *r, int64_t route
     writer_run(w, s);
 }
 
-void writer_put_record(struct writer *w, const struct record *record, int64_t id)
+static void put_record(struct writer *w, const struct record *record, int64_t id)
 {
     int64_t route = record->platform[0] ? writer_route(w, record->platform, record->model) : 0;
     sqlite3_stmt *s = writer_sql(w, SQL_TOLD_ADD);
@@ -281,8 +281,19 @@ static void put_event(struct writer *w, const struct item *item)
     writer_run(w, s);
 }
 
+static void put_states_end(struct writer *w, usec_t t)
+{
+    sqlite3_stmt *s = writer_sql(w, SQL_STATES_END);
+    writer_int(s, 1, t);
+    writer_run(w, s);
+}
+
 static void put_state(struct writer *w, const struct item *item)
 {
+    if (!item->state.platform) {
+        put_states_end(w, item->t);
+        return;
+    }
     int64_t route = writer_route(w, item->state.platform, item->state.model);
     sqlite3_stmt *s = writer_sql(w, SQL_STATE_LAST);
     writer_int(s, 1, route);
@@ -346,7 +357,7 @@ void writer_put(struct writer *w, const struct item *item)
     }
     case ITEM_RECORD: {
         int64_t id = item->t > w->last_told ? item->t : w->last_told + 1;
-        writer_put_record(w, item->record, id);
+        put_record(w, item->record, id);
         w->last_told = id;
         break;
     }

@@ -92,6 +92,19 @@ def test_a_slow_disk_stalls_nothing(sim):
         assert disk.store()["dropped"] == 0
 
 
+def test_a_slow_disk_holds_up_no_paid_probe(sim):
+    with Disk(sim) as disk:
+        disk.set("slow 400")
+        seq = sim.seq
+        assert sim.wait("a", kind="chat", count=30, since=seq, timeout=20), "reservations that are not written in time go elsewhere"
+        spent = disk.d.status()["budget"]["spent"]
+        disk.set("")
+        disk.d.wait(lambda: disk.store()["state"] == "ok" and not os.path.exists(os.path.join(disk.d.dir, "ledger")), deadline=60)
+        disk.d.stop(signal.SIGKILL)
+        disk.d.start()
+        assert disk.d.status()["budget"]["spent"] >= spent - 1e-12
+
+
 @pytest.mark.parametrize("word, state", [("full", "full"), ("eio", "broken")])
 def test_what_cannot_be_written_waits(sim, word, state):
     with Disk(sim) as disk:

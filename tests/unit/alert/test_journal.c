@@ -248,8 +248,11 @@ static void test_stream(void **state)
 static void test_catalog(void **state)
 {
     (void)state;
-    static const char *const ids[] = {MESSAGE_STATE,  MESSAGE_FIRST,    MESSAGE_RELOADED, MESSAGE_RELOAD_FAILED, MESSAGE_STARTED,  MESSAGE_STOPPED,
-                                      MESSAGE_OVERRIDE, MESSAGE_BUDGET, MESSAGE_BREAKER,  MESSAGE_LOCAL,         MESSAGE_ENDPOINT, MESSAGE_LEVEL};
+    static const char *const ids[] = {
+#define X(id, name) id,
+        MESSAGE_TABLE(X)
+#undef X
+    };
     FILE *f = fopen("etc/journald/probed.catalog", "r");
     if (f == NULL) {
         print_message("skipped: not run from the top of the tree\n");

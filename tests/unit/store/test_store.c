@@ -211,6 +211,14 @@ static void test_states_ranks_events(void **state)
     assert_int_equal(disk_ask(d, "SELECT offset FROM clock"), 12345);
     disk_open(d);
     assert_int_equal(d->opened.last, last); /* a state was the last thing */
+    store_states_end(d->store, ++d->t); /* n has none already, m has another one at once */
+    store_state_of(d->store, d->t, "p1", "m", "up");
+    store_states_end(d->store, ++d->t);
+    disk_close(d);
+    assert_int_equal(disk_ask(d, "SELECT count(*) FROM state"), 5);
+    assert_int_equal(disk_ask(d, "SELECT state = '' FROM state ORDER BY t DESC LIMIT 1"), 1);
+    assert_int_equal(disk_ask(d, "SELECT count(*) FROM state WHERE state = 'up'"), 2);
+    disk_open(d);
 }
 
 static void test_prices_balances_overrides(void **state)
