@@ -5,6 +5,8 @@
  *   full                ENOSPC on writes  eio      EIO on writes and syncs
  *   dead                EIO on reads as well
  *
+ * And a wall clock that is wrong: by as many seconds as the file says that CLOCKFAULT names.
+ *
  * It knows a file by its descriptor (readlink of /proc/self/fd), which no call of the daemon's own loop pays for: only writers of such files get here. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,18 +21,22 @@
 
 enum fault { FAULT_NONE, FAULT_SLOW, FAULT_FULL, FAULT_EIO, FAULT_DEAD };
 
+/* What a small file holds; "" when it is not there. */
+static void read_small(const char *file, char *ret, size_t size)
+{
+    int saved = errno;
+    int fd = file ? (int)syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC) : -1;
+    long n = fd >= 0 ? syscall(SYS_read, fd, ret, size - 1) : 0;
+    if (fd >= 0)
+        syscall(SYS_close, fd);
+    ret[n > 0 ? n : 0] = '\0';
+    errno = saved;
+}
+
 static enum fault fault_now(long *ms)
 {
     char word[64] = "";
-    const char *file = getenv("DISKFAULT");
-    int saved = errno;
-    int fd = file ? (int)syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        long n = syscall(SYS_read, fd, word, sizeof(word) - 1);
-        syscall(SYS_close, fd);
-        word[n > 0 ? n : 0] = '\0';
-    }
-    errno = saved;
+    read_small(getenv("DISKFAULT"), word, sizeof(word));
     *ms = 0;
     if (sscanf(word, "slow %ld", ms) == 1)
         return FAULT_SLOW;
@@ -124,4 +130,15 @@ int ftruncate64(int fd, off64_t len)
 {
     STRIKE(fd, 2);
     return REAL(ftruncate64)(fd, len);
+}
+
+int clock_gettime(clockid_t id, struct timespec *ret)
+{
+    char seconds[32] = "";
+    int r = (int)syscall(SYS_clock_gettime, id, ret);
+    if (r == 0 && id == CLOCK_REALTIME && getenv("CLOCKFAULT")) {
+        read_small(getenv("CLOCKFAULT"), seconds, sizeof(seconds));
+        ret->tv_sec += strtol(seconds, NULL, 10);
+    }
+    return r;
 }
