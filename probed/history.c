@@ -19,6 +19,7 @@
 #define CHECKPOINT_EVERY USEC_PER_MINUTE
 #define CHECKPOINT_COST 1000
 #define CHECKPOINT_PIECE 40 /* routes */
+#define AWAY_MOST (26 * USEC_PER_HOUR)   /* a longer time away counts as so long */
 #define RETELL_MOST (26 * USEC_PER_HOUR) /* without a checkpoint; the longest half-life is a day */
 #define CLOCK_STEP (500 * USEC_PER_MSEC)
 #define SLOTS_EVERY USEC_PER_MINUTE
@@ -70,6 +71,17 @@ static void on_readable(void *arg, int fd, unsigned events)
 
 static void on_checkpoint(void *arg);
 
+/* The steady clock goes on after the last thing that is known, also when the wall clock went back; and when that is far ahead, because nobody was there for long or
+ * because it is wrong, by no more than all memory needs to fade: else one start with a wrong clock would make all of the past too old to be kept. How far the two are
+ * apart is told to the store. */
+static void begin_clock(struct loop *loop, usec_t last)
+{
+    usec_t wall = loop_now(loop);
+    if (last == 0)
+        return;
+    loop_begin(loop, wall <= last ? last + 1 : wall - last > AWAY_MOST ? last + AWAY_MOST : wall);
+}
+
 static struct store_limits limits_of(const struct config *config)
 {
     return (struct store_limits){
@@ -96,7 +108,7 @@ struct history *history_open(struct daemon *d, bool *fatal, struct err *err)
     h->d = d;
     h->store = store;
     h->last = opened.last;
-    loop_begin(d->loop, opened.last + 1);
+    begin_clock(d->loop, opened.last);
     say_opened(h, &opened);
     struct store_report report;
     store_report(store, &report);

@@ -21,7 +21,7 @@ struct waiting { /* a reservation that the store is writing */
     int64_t pico;
     usec_t at;
     uint64_t ticket;
-    bool moved; /* it took too long: it is in the ledger, and is taken back from the store when that has it after all */
+    bool moved; /* it is in the ledger instead, or given up: it is taken back from the store when that has it after all */
 };
 
 struct spending {
@@ -206,8 +206,23 @@ int spending_reserve(struct spending *s, const char *platform, const char *model
     return r < 0 ? r : ledger_reserve(s->ledger, platform, model, pico, now);
 }
 
+/* Given up before it was written: whether it will be is not known yet, so it is taken back if it is. */
+static bool take_back_waiting(struct spending *s, const char *platform, const char *model, usec_t reserved_at)
+{
+    for (size_t i = 0; i < s->waiting_len; i++) {
+        struct waiting *w = &s->waiting[i];
+        if (w->moved || w->at != reserved_at || strcmp(w->platform, platform) != 0 || strcmp(w->model, model) != 0)
+            continue;
+        w->moved = true;
+        return true;
+    }
+    return false;
+}
+
 void spending_settle(struct spending *s, const char *platform, const char *model, int64_t reserved, usec_t reserved_at, int64_t actual, bool tripped)
 {
+    if (actual == 0 && take_back_waiting(s, platform, model, reserved_at))
+        return;
     if (store_of(s) && (!s->ledger || reserved_at < s->ledger_since))
         store_settle(store_of(s), platform, model, reserved, reserved_at, actual, tripped);
     else if (s->ledger && ledger_settle(s->ledger, platform, model, reserved, reserved_at, actual, tripped) < 0)
@@ -223,23 +238,25 @@ void spending_reset(struct spending *s, const char *platform, const char *model)
                     model);
 }
 
-/* A disk that is slow must not hold up the probes: what waits too long is written to the ledger, and so is what comes after it. */
+/* A disk that is slow must not hold up the probes: what waits too long is written to the ledger, and so is what comes after it. Where there is none, it is refused. */
 static void hurry(struct spending *s)
 {
     usec_t now = loop_now(s->d->loop);
     bool late = false;
     for (size_t i = 0; i < s->waiting_len; i++)
         late = late || (!s->waiting[i].moved && now - s->waiting[i].at > PATIENCE);
-    if (!late || use_ledger(s) < 0)
+    if (!late)
         return;
+    bool ledger = use_ledger(s) == 0;
     for (size_t i = 0; i < s->waiting_len; i++) {
         struct waiting *w = &s->waiting[i];
-        if (w->moved)
+        if (w->moved || (!ledger && now - w->at <= PATIENCE))
             continue;
         w->moved = true;
-        s->ledger_since = w->at < s->ledger_since ? w->at : s->ledger_since;
+        if (ledger && w->at < s->ledger_since)
+            s->ledger_since = w->at;
         uint64_t ticket = w->ticket;
-        int r = ledger_reserve(s->ledger, w->platform, w->model, w->pico, w->at);
+        int r = ledger ? ledger_reserve(s->ledger, w->platform, w->model, w->pico, w->at) : -EIO;
         prober_reserved(s->d->world->prober, ticket, r);
     }
 }

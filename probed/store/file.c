@@ -186,7 +186,7 @@ static int connect_file(struct writer *w, struct file_opened *ret)
 {
     struct err err = {""};
     struct stat st;
-    char backup[180];
+    char backup[STORE_ASIDE_MAX + 8];
     bool made = access(w->file, F_OK) < 0;
     int rc = sqlite3_open_v2(w->file, &w->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
     if (rc != SQLITE_OK)

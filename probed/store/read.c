@@ -205,7 +205,14 @@ struct reader *reader_stop(struct reader *r)
     atomic_store(&r->give_up, true);
     pthread_cond_signal(&r->more);
     pthread_mutex_unlock(&r->lock);
-    pthread_join(r->thread, NULL);
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += READER_STOP_S;
+    if (pthread_timedjoin_np(r->thread, NULL, &until) != 0) {
+        pthread_detach(r->thread); /* stuck in a disk that does not answer: it still uses all this */
+        return NULL;
+    }
     jobs_free(&r->waiting);
     jobs_free(&r->done);
     pthread_cond_destroy(&r->more);

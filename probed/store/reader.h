@@ -8,6 +8,7 @@
 
 #define READER_WAITING_MAX  64                  /* questions that are asked and not answered */
 #define READER_PATIENCE     (10 * USEC_PER_SEC) /* then a question is interrupted */
+#define READER_STOP_S 5                         /* so long the end waits for a question that cannot be interrupted */
 #define READER_BUSY_WAIT_MS 2000                /* for a lock that somebody else holds */
 
 struct reader;

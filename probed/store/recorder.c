@@ -40,7 +40,7 @@ static void later(struct store *s)
 
 static void set_aside_now(struct store *s, const char *why)
 {
-    char aside[160] = "";
+    char aside[STORE_ASIDE_MAX] = "";
     writer_close(&s->writer);
     int r = file_set_aside(s->file, aside, sizeof aside);
     if (r == 0 || r == -ENOENT) {

@@ -114,24 +114,25 @@ int rollup_load_read(struct tally_load load[LOAD_BUCKETS], const void *data, siz
 
 static void merge_row(sqlite3_stmt *s, struct tally *t)
 {
-    t->n += sqlite3_column_int64(s, 0);
-    t->ok += sqlite3_column_int64(s, 1);
-    t->failed += sqlite3_column_int64(s, 2);
-    t->limited += sqlite3_column_int64(s, 3);
-    t->ours += sqlite3_column_int64(s, 4);
-    t->speed_sum += sqlite3_column_double(s, 5);
-    t->speed_n += sqlite3_column_int64(s, 6);
-    t->cost += sqlite3_column_int64(s, 7);
-    t->prompt_tokens += sqlite3_column_int64(s, 8);
-    t->output_tokens += sqlite3_column_int64(s, 9);
+    struct tally row = {
+        .n = sqlite3_column_int64(s, 0),
+        .ok = sqlite3_column_int64(s, 1),
+        .failed = sqlite3_column_int64(s, 2),
+        .limited = sqlite3_column_int64(s, 3),
+        .ours = sqlite3_column_int64(s, 4),
+        .speed_sum = sqlite3_column_double(s, 5),
+        .speed_n = sqlite3_column_int64(s, 6),
+        .cost = sqlite3_column_int64(s, 7),
+        .prompt_tokens = sqlite3_column_int64(s, 8),
+        .output_tokens = sqlite3_column_int64(s, 9),
+    };
     /* What is damaged counts as nothing. */
-    (void)!histogram_read(&t->ttft, sqlite3_column_blob(s, 10), (size_t)sqlite3_column_bytes(s, 10));
-    (void)!histogram_read(&t->total, sqlite3_column_blob(s, 11), (size_t)sqlite3_column_bytes(s, 11));
-    if (sqlite3_column_bytes(s, 12) == 0 || rollup_load_read(t->load, sqlite3_column_blob(s, 12), (size_t)sqlite3_column_bytes(s, 12)) < 0) {
-        t->load[0].n += sqlite3_column_int64(s, 0);
-        t->load[0].failed += sqlite3_column_int64(s, 2);
-        t->load[0].limited += sqlite3_column_int64(s, 3);
-    }
+    (void)!histogram_read(&row.ttft, sqlite3_column_blob(s, 10), (size_t)sqlite3_column_bytes(s, 10));
+    (void)!histogram_read(&row.total, sqlite3_column_blob(s, 11), (size_t)sqlite3_column_bytes(s, 11));
+    if (sqlite3_column_bytes(s, 12) == 0 || rollup_load_read(row.load, sqlite3_column_blob(s, 12), (size_t)sqlite3_column_bytes(s, 12)) < 0)
+        row.load[0] = (struct tally_load){.n = row.n, .failed = row.failed, .limited = row.limited};
+    tally_merge(t, &row);
+    tally_done(&row);
 }
 
 static void bind_blob(sqlite3_stmt *s, int at, const struct buf *b)

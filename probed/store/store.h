@@ -24,6 +24,7 @@
 #include "shared/log.h"
 
 #define STORE_FILE "history.db"
+#define STORE_ASIDE_MAX 1024 /* bytes of a path */
 
 struct store;
 
@@ -141,7 +142,7 @@ struct store_report {
     usec_t commit_last, commit_worst; /* how long a transaction took */
     int64_t size;        /* bytes of the file and its log */
     usec_t oldest;       /* steady; of the oldest single record; 0 = none */
-    char aside[160];     /* the last file that was set aside */
+    char aside[STORE_ASIDE_MAX]; /* the last file that was set aside */
 };
 void store_report(const struct store *s, struct store_report *ret);
 

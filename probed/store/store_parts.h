@@ -159,7 +159,7 @@ struct store {
     usec_t retry, retry_at;
     usec_t retry_most; /* for tests, that have no 40 s; 0 = as usual */
     unsigned io_failures; /* one after the other */
-    char salvage[160];    /* what can be read of it is to be put into the next file; "" = nothing */
+    char salvage[STORE_ASIDE_MAX];    /* what can be read of it is to be put into the next file; "" = nothing */
 };
 
 /* store.c */
@@ -176,7 +176,7 @@ struct file_opened {
     enum store_state state;
     bool made;
     bool other; /* LOCKED: by another probed */
-    char note[256], why[200], aside[160];
+    char note[256], why[200], aside[STORE_ASIDE_MAX];
 };
 int writer_open(struct writer *w, const char *file, usec_t latest, struct file_opened *ret); /* latest: no thing in it is later */
 void writer_close(struct writer *w);

@@ -133,8 +133,6 @@ usec_t loop_wall(const struct loop *loop) { return loop->wall; }
 
 void loop_begin(struct loop *loop, usec_t at)
 {
-    if (at <= loop->now)
-        return;
     loop->to_epoch += at - loop->now;
     loop->now = at;
 }

@@ -29,8 +29,8 @@ void loop_stop(struct loop *loop);
 usec_t loop_now(const struct loop *loop);
 usec_t loop_now_fresh(struct loop *loop);
 usec_t loop_wall(const struct loop *loop);
-/* Before loop_run and before any timer is set: the steady clock begins no earlier than at `at`, so that it goes on from where it was in the last run though the wall
- * clock went back. */
+/* Before loop_run and before any timer is set: the steady clock begins at `at`, so that it goes on from where it was in the last run, whatever became of the wall
+ * clock meanwhile. */
 void loop_begin(struct loop *loop, usec_t at);
 
 struct loop_timer *loop_timer_new(struct loop *loop, const char *what, void (*fn)(void *arg), void *arg);

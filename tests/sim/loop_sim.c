@@ -146,7 +146,7 @@ void loop_stop(struct loop *loop) { loop->stopped = true; }
 usec_t loop_now(const struct loop *loop) { return loop->now; }
 usec_t loop_now_fresh(struct loop *loop) { return loop->now; }
 usec_t loop_wall(const struct loop *loop) { return loop->now; }
-void loop_begin(struct loop *loop, usec_t at) { loop->now = at > loop->now ? at : loop->now; }
+void loop_begin(struct loop *loop, usec_t at) { loop->now = at; }
 struct loop_stats loop_stats(const struct loop *loop) { return loop->stats; }
 void loop_stats_reset_worst(struct loop *loop) { loop->stats.worst = 0; }
 

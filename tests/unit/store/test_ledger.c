@@ -257,7 +257,7 @@ static void test_killed(void **state)
         int64_t spent = budget_spent(p.budget, NOW + USEC_PER_SEC);
         assert_true(told >= 100);
         assert_true(spent == told || spent == told + 1); /* the last may have been written but not told */
-        assert_int_equal(ledger_skipped(p.ledger), 0);
+        assert_in_range(ledger_skipped(p.ledger), 0, 1); /* or torn, and then it was not told either */
         end(&p);
     }
 }
