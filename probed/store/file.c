@@ -195,8 +195,11 @@ static int connect_file(struct writer *w, struct file_opened *ret)
     sqlite3_busy_timeout(w->db, BUSY_MS);
     if (made)
         (void)chmod(w->file, 0640);
-    if (schema_check(w->db, w->file, &err) == -EPROTONOSUPPORT)
+    int r = schema_check(w->db, w->file, &err);
+    if (r == -EPROTONOSUPPORT)
         return refuse(w, &err, ret);
+    if (r == -EBADMSG)
+        return SQLITE_CORRUPT;
     rc = set_up(w->db);
     if (rc != SQLITE_OK)
         return rc;

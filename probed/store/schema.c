@@ -83,13 +83,20 @@ static int apply(sqlite3 *db, const char *const *steps, int64_t from, int versio
     return -EIO;
 }
 
+#define VERSION_MOST 1000000 /* no version will ever be larger: such a number is damage */
+
 static int check(sqlite3 *db, const char *file, int known, int64_t *ret_version, int64_t *ret_tables, struct err *err)
 {
-    int64_t application = 0;
+    int64_t application = 0, ours = 0;
     *ret_version = *ret_tables = 0;
     if (number(db, "PRAGMA user_version", ret_version) != SQLITE_OK || number(db, "PRAGMA application_id", &application) != SQLITE_OK ||
         number(db, "SELECT count(*) FROM sqlite_schema", ret_tables) != SQLITE_OK)
         return err_set(err, -EIO, "%s", sqlite3_errmsg(db));
+    if (*ret_tables > 0 && application != SCHEMA_APPLICATION &&
+        number(db, "SELECT count(*) FROM sqlite_schema WHERE name IN ('told', 'rollup', 'money', 'checkpoint')", &ours) != SQLITE_OK)
+        return err_set(err, -EIO, "%s", sqlite3_errmsg(db));
+    if (ours == 4 || *ret_version < 0 || *ret_version > VERSION_MOST)
+        return err_set(err, -EBADMSG, "the head of %s is damaged", file);
     if (*ret_tables > 0 && application != SCHEMA_APPLICATION)
         return err_set(err, -EPROTONOSUPPORT, "%s is another program's database; move it away, or choose another state_dir", file);
     if (*ret_version > known)

@@ -43,7 +43,8 @@
     "CREATE TABLE breaker (route INTEGER PRIMARY KEY);"                                                                                    \
     "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY, t INTEGER NOT NULL, told INTEGER NOT NULL, data BLOB NOT NULL, sum INTEGER NOT NULL);"
 
-/* Whether this program may use an open file: 0 (an empty one too), -EPROTONOSUPPORT (newer than ours, or another program's), or -EIO. Writes nothing. */
+/* Whether this program may use an open file: 0 (an empty one too), -EPROTONOSUPPORT (newer than ours, or another program's), -EBADMSG (ours,
+ * with a damaged head), or -EIO. Writes nothing. */
 int schema_check(sqlite3 *db, const char *file, struct err *err) ATTR_UNUSED_RESULT;
 /* Brings an open file to SCHEMA_VERSION: makes the tables of an empty one; an older one is copied to FILE.vN (or FILE.vN.2 ...) first. *ret_backup: the copy's
  * name, "" = none was needed. 0, -EPROTONOSUPPORT as above, or -EIO with err said: then the file is as it was. */
