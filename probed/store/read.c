@@ -207,9 +207,9 @@ struct reader *reader_stop(struct reader *r)
     pthread_mutex_unlock(&r->lock);
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += READER_STOP_S;
-    if (pthread_timedjoin_np(r->thread, NULL, &until) != 0) {
+    if (pthread_clockjoin_np(r->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
         pthread_detach(r->thread); /* stuck in a disk that does not answer: it still uses all this */
         return NULL;
     }
