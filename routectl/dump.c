@@ -8,15 +8,14 @@
 #include "routectl/fetch.h"
 #include "routectl/figures.h"
 #include "routectl/moment.h"
+#include "routectl/place.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/alloc.h"
@@ -60,43 +59,24 @@ static enum exit_code cannot_write(const struct dumping *d, int error)
 
 static enum exit_code open_file(struct dumping *d)
 {
-    struct stat st;
-    if (stat(d->file, &st) == 0 && !S_ISREG(st.st_mode)) {
-        d->fd = open(d->file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-        return d->fd < 0 ? cannot_write(d, -errno) : EXIT_OK;
+    d->fd = place_open(d->file, &d->beside);
+    if (d->fd < 0)
+        return cannot_write(d, d->fd);
+    if (d->beside) {
+        unfinished = d->beside;
+        on_signals(take_away);
     }
-    d->beside = alloc_printf("%s.XXXXXX", d->file);
-    d->fd = mkostemp(d->beside, O_CLOEXEC);
-    if (d->fd < 0) {
-        int error = -errno;
-        free(d->beside);
-        d->beside = NULL;
-        return cannot_write(d, error);
-    }
-    unfinished = d->beside;
-    on_signals(take_away);
-    mode_t mask = umask(0);
-    umask(mask);
-    fchmod(d->fd, 0666 & ~mask);
     return EXIT_OK;
 }
 
 /* Puts it in its place, or away. */
 static enum exit_code close_file(struct dumping *d, enum exit_code code)
 {
-    int error = 0;
     if (d->fd < 0 || !d->file)
         return code;
-    if (code == EXIT_OK && d->beside && fsync(d->fd) < 0)
-        error = -errno;
-    if (close(d->fd) < 0 && error == 0)
-        error = -errno;
-    if (code == EXIT_OK && error == 0 && d->beside && rename(d->beside, d->file) < 0)
-        error = -errno;
+    int error = place_close(d->fd, d->file, d->beside, code == EXIT_OK);
     if (d->beside)
         on_signals(SIG_DFL);
-    if (d->beside && (code != EXIT_OK || error < 0))
-        unlink(d->beside);
     free(d->beside);
     return code == EXIT_OK && error < 0 ? cannot_write(d, error) : code;
 }

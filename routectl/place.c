@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -26,28 +25,48 @@ static int put(int fd, const char *data, size_t len)
     return 0;
 }
 
-int place_write(const char *file, const char *data, size_t len)
+int place_open(const char *file, char **ret_beside)
 {
     struct stat st;
-    bool in_place = stat(file, &st) == 0 && !S_ISREG(st.st_mode);
-    char *beside CLEANUP(alloc_freep) = alloc_printf("%s.XXXXXX", file);
-
-    int fd = in_place ? open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY) : mkostemp(beside, O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int error = put(fd, data, len);
-    if (!in_place) {
-        mode_t mask = umask(0);
-        umask(mask);
-        fchmod(fd, 0666 & ~mask);
-        if (error == 0 && fsync(fd) < 0)
-            error = -errno;
+    *ret_beside = NULL;
+    if (stat(file, &st) == 0 && !S_ISREG(st.st_mode)) {
+        int there = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        return there < 0 ? -errno : there;
     }
+    char *beside = alloc_printf("%s.XXXXXX", file);
+    int fd = mkostemp(beside, O_CLOEXEC);
+    if (fd < 0) {
+        int error = -errno;
+        free(beside);
+        return error;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    fchmod(fd, 0666 & ~mask);
+    *ret_beside = beside;
+    return fd;
+}
+
+int place_close(int fd, const char *file, const char *beside, bool whole)
+{
+    int error = 0;
+    if (whole && beside && fsync(fd) < 0)
+        error = -errno;
     if (close(fd) < 0 && error == 0)
         error = -errno;
-    if (!in_place && error == 0 && rename(beside, file) < 0)
+    if (whole && error == 0 && beside && rename(beside, file) < 0)
         error = -errno;
-    if (!in_place && error < 0)
+    if (beside && (!whole || error < 0))
         unlink(beside);
     return error;
+}
+
+int place_write(const char *file, const char *data, size_t len)
+{
+    char *beside CLEANUP(alloc_freep) = NULL;
+    int fd = place_open(file, &beside);
+    if (fd < 0)
+        return fd;
+    int error = put(fd, data, len), closed = place_close(fd, file, beside, error == 0);
+    return error < 0 ? error : closed;
 }
