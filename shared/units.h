@@ -47,6 +47,8 @@ int units_parse_money(const char *text, struct money *ret, struct err *err) ATTR
 int units_parse_price(const char *text, struct money *ret, struct err *err) ATTR_UNUSED_RESULT;
 /* "1 USD/day". */
 int units_parse_money_per_day(const char *text, struct money *ret, struct err *err) ATTR_UNUSED_RESULT;
+/* "50k/day", "2M/day", "300/h", "5/min", "1.5/s": requests, into so many a day; k and M are thousands and millions; at most 1e12 a day. */
+int units_parse_requests(const char *text, double *per_day, struct err *err) ATTR_UNUSED_RESULT;
 /* A bare decimal string ("0.00000015", "1.5e-07", "3.0E-7") times `scale` pico-units, exact decimal arithmetic,
  * rounded once, half away from zero. A minus is allowed. -EINVAL: no decimal number (nan, inf, hex, "", blanks); -ERANGE: beyond int64. */
 int units_parse_decimal(const char *text, int64_t scale, int64_t *ret) ATTR_UNUSED_RESULT;

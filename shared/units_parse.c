@@ -216,3 +216,29 @@ int units_parse_money_per_day(const char *text, struct money *ret, struct err *e
     int e = parse_money(text, "/day", PICO_PER_UNIT, ret);
     return e < 0 ? money_error(text, e, "sum a day", "1 USD/day", err) : 0;
 }
+
+int units_parse_requests(const char *text, double *per_day, struct err *err)
+{
+    static const struct { const char *name; double a_day; } units[] = {
+        {"d", 1},   {"day", 1},    {"h", 24},      {"hour", 24},     {"m", 1440},
+        {"min", 1440}, {"minute", 1440}, {"s", 86400}, {"second", 86400}, {"month", 1.0 / 30},
+    };
+    struct reader r = {.at = text};
+    int64_t millionths = 0;
+    double factor = 1;
+    int e = read_number(&r) ? units_parse_decimal(r.number, 1000000, &millionths) : -EINVAL;
+    if (e == 0 && (*r.at == 'k' || *r.at == 'K' || *r.at == 'M' || *r.at == 'G'))
+        factor = *r.at == 'M' ? 1e6 : *r.at == 'G' ? 1e9 : 1e3, r.at++;
+    if (e == 0 && *r.at++ == '/')
+        for (size_t i = 0; i < ARRAY_LEN(units); i++)
+            if (strcmp(r.at, units[i].name) == 0) {
+                double sum = (double)millionths / 1e6 * factor * units[i].a_day;
+                if (sum > 1e12)
+                    return err_set(err, -ERANGE, "\"%.60s\" is too much: at most 1e12 requests a day", text);
+                *per_day = sum;
+                return 0;
+            }
+    if (e == -ERANGE)
+        return err_set(err, e, "\"%.60s\" is too much: at most 1e12 requests a day", text);
+    return err_set(err, -EINVAL, "\"%.60s\" is no rate of requests: write a number, k or M if you like, and /day, /h, /min or /s, like \"50k/day\"", text);
+}

@@ -40,9 +40,11 @@ static void free_platform(struct config_platform *p)
     for (size_t i = 0; i < p->windows_len; i++)
         free(p->windows[i].reason);
     tags_free(p->tags, p->tags_len);
+    source_free(&p->price_feed);
+    source_free(&p->balance_feed);
     void *rest[] = {p->name,        p->title,     p->file,           p->endpoints,     p->routes,     p->headers,
                     p->windows,     p->key.env,   p->key.credential, p->key.file,      p->user_agent, p->ca_file,
-                    p->models_path, p->chat_path, p->price_source,   p->balance_source};
+                    p->models_path, p->chat_path};
     for (size_t i = 0; i < ARRAY_LEN(rest); i++)
         free(rest[i]);
 }
@@ -70,6 +72,15 @@ static void free_settings(struct config *c)
         free(c->roles[i].users);
         free(c->roles[i].groups);
     }
+    for (size_t i = 0; i < c->workloads_len; i++) {
+        free(c->workloads[i].model);
+        free(c->workloads[i].policy);
+    }
+    free(c->workloads);
+    free(c->rate_source.url);
+    free(c->rate_source.file);
+    free(c->price_reference.url);
+    free(c->price_reference.file);
     void *rest[] = {c->file,    c->socket_path, c->socket_group, c->state_dir, c->vantage,  c->default_policy, c->rates,
                     c->ca_file, c->self_check,  c->models,       c->platforms, c->policies, c->roles};
     for (size_t i = 0; i < ARRAY_LEN(rest); i++)

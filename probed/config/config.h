@@ -21,8 +21,8 @@
 #define CONFIG_ENDPOINTS_MAX 16
 #define CONFIG_POLICIES_MAX 64
 
-enum dialect_id { DIALECT_OPENAI, DIALECT_ANTHROPIC, DIALECT_COUNT };
-const char *dialect_name(enum dialect_id id); /* "openai", "anthropic" */
+enum dialect_id { DIALECT_OPENAI, DIALECT_ANTHROPIC, DIALECT_GEMINI, DIALECT_RESPONSES, DIALECT_COUNT };
+const char *dialect_name(enum dialect_id id); /* "openai", "anthropic", "gemini", "responses" */
 
 /* How deep a target may be probed; each level includes those before it. */
 enum probe_level { LEVEL_OFF, LEVEL_REACH, LEVEL_MODELS, LEVEL_CHAT };
@@ -33,9 +33,36 @@ struct config_timeouts { /* each is a cap on one stretch; total on all of it */
 };
 
 struct config_probe {
-    struct schedule_rule rule;
+    struct schedule_rule rule;       /* interval 0 = never (burst, capabilities) */
     struct config_timeouts timeouts; /* those that the kind has */
+    int size;                        /* burst: chats at once */
 };
+
+/* Where prices or a balance come from. What was not given is NULL or 0. */
+struct config_source {
+    char *source;              /* its name; "config", "none" = no feed */
+    char *url;                 /* in place of the source's usual one: whole, or a path at the platform's host */
+    char *group, *group_ratio; /* prices: of our key; the ratio as decimal text, where no feed tells it */
+    char currency[CURRENCY_MAX]; /* of the feed's own unit, where it does not say or says it wrong */
+    int64_t quota_per_unit;    /* one-api family: points that are one unit of money; 0 = as the relay says, or 500000 */
+    double scale;              /* money read is taken times this: a correction found by comparing; 1 */
+    struct secret_source key;  /* balance: a key of its own (management key, access token); all NULL = the platform's */
+    char *user, *user_header;  /* balance: the account's number, and the header that carries it */
+    bool shared;               /* balance: others spend from it too: how it falls says nothing of prices */
+};
+
+struct config_fetch { /* something that is fetched for all platforms */
+    char *url, *file; /* one of them; both NULL = not at all */
+    usec_t interval;
+};
+
+struct config_workload { /* what users mean to send: for the forecast */
+    char *model;
+    char *policy; /* NULL = the default */
+    double requests; /* a day */
+    int input, output; /* tokens a request */
+};
+#define CONFIG_WORKLOADS_MAX 100
 
 struct config_endpoint {
     char *url; /* base URL without a trailing slash */
@@ -96,7 +123,7 @@ struct config_platform {
     size_t tags_len;
     struct config_window *windows;
     size_t windows_len;
-    char *price_source, *balance_source; /* "config", "none", or a feed's name; validated names, used when feeds exist */
+    struct config_source price_feed, balance_feed;
     struct config_probe probes[PROBE_KIND_COUNT]; /* the defaults with the platform's own changes */
 };
 
@@ -128,6 +155,12 @@ struct config {
     char currency[CURRENCY_MAX]; /* reference */
     struct { char currency[CURRENCY_MAX]; int64_t pico; } *rates; /* 1 unit of it in pico reference units */
     size_t rates_len;
+    struct config_fetch rate_source;     /* how much a unit of other currencies is; overrides `rates` while it is fresh */
+    struct config_fetch price_reference; /* LiteLLM's price map */
+    int64_t credit_low; /* pico reference: less on a platform is an alert; 0 = none */
+    usec_t credit_runway; /* credit that lasts less long is an alert; 0 = none */
+    struct config_workload *workloads;
+    size_t workloads_len;
     struct budget_limits budget;
     struct health_rules health;
     struct config_store store;

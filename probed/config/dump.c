@@ -349,16 +349,108 @@ void dump_platform_maintenance(struct dump *d, const void *base)
     end(d);
 }
 
+/* --- sources and workloads --- */
+void dump_source_word(struct dump *d, const void *base)
+{
+    dump_name(d, "source");
+    buf_printf(d->out, " %s\n", ((const struct config_source *)base)->source);
+}
+
+void dump_source_currency(struct dump *d, const void *base)
+{
+    const struct config_source *s = base;
+    if (!s->currency[0])
+        return;
+    dump_name(d, "currency");
+    buf_printf(d->out, " %s\n", s->currency);
+}
+
+void dump_source_quota(struct dump *d, const void *base)
+{
+    const struct config_source *s = base;
+    if (s->quota_per_unit <= 0)
+        return;
+    dump_name(d, "quota_per_unit");
+    buf_printf(d->out, " %lld\n", (long long)s->quota_per_unit);
+}
+
+void dump_source_group_ratio(struct dump *d, const void *base)
+{
+    const struct config_source *s = base;
+    if (!s->group_ratio)
+        return;
+    dump_name(d, "group_ratio");
+    buf_printf(d->out, " %s\n", s->group_ratio);
+}
+
+void dump_source_key(struct dump *d, const void *base)
+{
+    const struct config_source *s = base;
+    if (!s->key.env && !s->key.credential && !s->key.file)
+        return;
+    dump_name(d, "key");
+    begin(d);
+    dump_section(d, &section_source_key, s);
+    end(d);
+}
+
 void dump_price_source(struct dump *d, const void *base)
 {
     dump_name(d, "price_source");
-    buf_printf(d->out, " %s\n", ((const struct config_platform *)base)->price_source);
+    begin(d);
+    dump_section(d, &section_price_source, &((const struct config_platform *)base)->price_feed);
+    end(d);
 }
 
 void dump_balance_source(struct dump *d, const void *base)
 {
     dump_name(d, "balance_source");
-    buf_printf(d->out, " %s\n", ((const struct config_platform *)base)->balance_source);
+    begin(d);
+    dump_section(d, &section_balance_source, &((const struct config_platform *)base)->balance_feed);
+    end(d);
+}
+
+static void dump_fetch(struct dump *d, const char *name, const struct section *section, const struct config_fetch *f)
+{
+    if (!f->url && !f->file)
+        return;
+    dump_name(d, name);
+    begin(d);
+    dump_section(d, section, f);
+    end(d);
+}
+
+void dump_rate_source(struct dump *d, const void *base)
+{
+    dump_fetch(d, "rate_source", &section_rate_source, &((const struct config *)base)->rate_source);
+}
+
+void dump_price_reference(struct dump *d, const void *base)
+{
+    dump_fetch(d, "price_reference", &section_price_reference, &((const struct config *)base)->price_reference);
+}
+
+void dump_workload_requests(struct dump *d, const void *base)
+{
+    dump_name(d, "requests");
+    buf_printf(d->out, " %.10g/day\n", ((const struct config_workload *)base)->requests);
+}
+
+void dump_workload(struct dump *d, const void *base)
+{
+    const struct config *c = base;
+    if (c->workloads_len == 0)
+        return;
+    dump_name(d, "workload");
+    begin(d);
+    for (size_t i = 0; i < c->workloads_len; i++) {
+        indent(d);
+        buf_add_str(d->out, "-\n");
+        d->indent += 2;
+        dump_section(d, &section_workload, &c->workloads[i]);
+        d->indent -= 2;
+    }
+    end(d);
 }
 
 void dump_platform_probes(struct dump *d, const void *base)

@@ -10,13 +10,15 @@
 #include <string.h>
 
 const char *const words_level[] = {"off", "reach", "models", "chat", NULL};
-const char *const words_dialect[] = {"openai", "anthropic", NULL};
+const char *const words_dialect[] = {"openai", "anthropic", "gemini", "responses", NULL};
 const char *const words_latency[] = {"mean", "p50", "p90", "p95", NULL};
 const char *const words_reference[] = {"median", "mean", NULL};
 const char *const words_log[] = {"err", "warning", "notice", "info", "debug", NULL};
 /* Where prices and balances can come from. All but config and none are feeds of a family of platforms. */
-const char *const words_source[] = {"config",   "none",        "openrouter", "newapi", "oneapi", "onehub",  "rixapi", "shellapi",
-                                    "aihubmix", "siliconflow", "apiyi",      "dmxapi", "voapi",  "sub2api", NULL};
+const char *const words_price_source[] = {"config", "none",   "auto",   "openrouter", "openrouter-endpoints", "newapi",
+                                          "onehub", "voapi", "rixapi", "shellapi",   "aihubmix",             NULL};
+const char *const words_balance_source[] = {"none",        "openrouter", "siliconflow", "oneapi", "newapi",
+                                            "newapi-user", "dmxapi",     "aihubmix",    "apiyi",  NULL};
 
 #define SECTION(linkage, id, shown, table)                                                                                                 \
     _Static_assert(ARRAY_LEN(table) <= KEYWORDS_MAX, "more keywords than struct seen has room for");                                       \
@@ -46,7 +48,17 @@ static const struct keyword timeouts_chat[] = {TIMEOUT(connect, "5s"), TIMEOUT(h
                                                TIMEOUT(stall, "15s"), TIMEOUT(total, "45s")};
 SECTION(static, section_timeouts_reach, "probes.reach.timeouts", timeouts_reach);
 SECTION(static, section_timeouts_models, "probes.models.timeouts", timeouts_models);
+static const struct keyword timeouts_price[] = {TIMEOUT(connect, "5s"), TIMEOUT(headers, "30s"), TIMEOUT(total, "60s")};
+static const struct keyword timeouts_balance[] = {TIMEOUT(connect, "5s"), TIMEOUT(headers, "20s"), TIMEOUT(total, "20s")};
+static const struct keyword timeouts_burst[] = {TIMEOUT(connect, "5s"), TIMEOUT(headers, "20s"), TIMEOUT(first, "20s"),
+                                                TIMEOUT(stall, "15s"), TIMEOUT(total, "45s")};
+static const struct keyword timeouts_capabilities[] = {TIMEOUT(connect, "5s"), TIMEOUT(headers, "20s"), TIMEOUT(first, "20s"),
+                                                       TIMEOUT(stall, "15s"), TIMEOUT(total, "45s")};
 SECTION(static, section_timeouts_chat, "probes.chat.timeouts", timeouts_chat);
+SECTION(static, section_timeouts_price, "probes.price.timeouts", timeouts_price);
+SECTION(static, section_timeouts_balance, "probes.balance.timeouts", timeouts_balance);
+SECTION(static, section_timeouts_burst, "probes.burst.timeouts", timeouts_burst);
+SECTION(static, section_timeouts_capabilities, "probes.capabilities.timeouts", timeouts_capabilities);
 
 #define PACE(word, to)                                                                                                                     \
     {                                                                                                                                      \
@@ -63,14 +75,40 @@ SECTION(static, section_timeouts_chat, "probes.chat.timeouts", timeouts_chat);
 static const struct keyword probe_reach[] = {PROBE(reach, "30s", "10s", "5m")};
 static const struct keyword probe_models[] = {PROBE(models, "5m", "1m", "15m")};
 static const struct keyword probe_chat[] = {PROBE(chat, "5m", "30s", "15m")};
+static const struct keyword probe_price[] = {PROBE(price, "10m", "1m", "1h")};
+static const struct keyword probe_balance[] = {PROBE(balance, "10m", "1m", "1h")};
+/* Rare ones: an interval of 0 is never, and there is no hurry in them. */
+#define RARE(kind, often)                                                                                                                  \
+    {.name = "interval", .type = KEYWORD_DURATION, .offset = AT(config_probe, rule.interval), .max = 3650 * USEC_PER_DAY,                  \
+     .initial = often},                                                                                                                    \
+        {.name = "jitter", .type = KEYWORD_PERCENT, .offset = AT(config_probe, rule.jitter), .max = 50, .initial = "5%"},                  \
+    {                                                                                                                                      \
+        .name = "timeouts", .type = KEYWORD_SECTION, .offset = AT(config_probe, timeouts), .section = &section_timeouts_##kind             \
+    }
+static const struct keyword probe_burst[] = {
+    RARE(burst, "0s"),
+    {.name = "size", .type = KEYWORD_COUNT, .offset = AT(config_probe, size), .min = 2, .max = 64, .initial = "8"},
+};
+static const struct keyword probe_capabilities[] = {RARE(capabilities, "7d")};
 SECTION(static, section_reach, "probes.reach", probe_reach);
 SECTION(static, section_models, "probes.models", probe_models);
 SECTION(static, section_chat, "probes.chat", probe_chat);
+SECTION(static, section_price_feed, "probes.price", probe_price);
+SECTION(static, section_balance, "probes.balance", probe_balance);
+SECTION(static, section_burst, "probes.burst", probe_burst);
+SECTION(static, section_capabilities, "probes.capabilities", probe_capabilities);
 
 static const struct keyword probes[] = {
     {.name = "reach", .type = KEYWORD_SECTION, .offset = PROBE_REACH * sizeof(struct config_probe), .section = &section_reach},
     {.name = "models", .type = KEYWORD_SECTION, .offset = PROBE_MODELS * sizeof(struct config_probe), .section = &section_models},
     {.name = "chat", .type = KEYWORD_SECTION, .offset = PROBE_CHAT * sizeof(struct config_probe), .section = &section_chat},
+    {.name = "price", .type = KEYWORD_SECTION, .offset = PROBE_PRICE * sizeof(struct config_probe), .section = &section_price_feed},
+    {.name = "balance", .type = KEYWORD_SECTION, .offset = PROBE_BALANCE * sizeof(struct config_probe), .section = &section_balance},
+    {.name = "burst", .type = KEYWORD_SECTION, .offset = PROBE_BURST * sizeof(struct config_probe), .section = &section_burst},
+    {.name = "capabilities",
+     .type = KEYWORD_SECTION,
+     .offset = PROBE_CAPABILITIES * sizeof(struct config_probe),
+     .section = &section_capabilities},
 };
 SECTION(, section_probes, "probes", probes);
 
@@ -111,6 +149,37 @@ static const struct keyword store[] = {
     {.name = "size", .type = KEYWORD_SIZE, .offset = AT(config_store, size), .min = 16 * 1024 * 1024, .max = INT64_MAX / 2, .initial = "4GiB"},
 };
 SECTION(static, section_store, "store", store);
+
+static const struct keyword rate_source[] = {
+    {.name = "url", .type = KEYWORD_TEXT, .offset = AT(config_fetch, url), .max = CONFIG_TEXT_MAX},
+    {.name = "file", .type = KEYWORD_PATH, .offset = AT(config_fetch, file)},
+    {.name = "interval", .type = KEYWORD_DURATION, .offset = AT(config_fetch, interval), .min = USEC_PER_MINUTE, .max = 365 * USEC_PER_DAY,
+     .initial = "6h"},
+};
+SECTION(, section_rate_source, "rate_source", rate_source);
+
+static const struct keyword price_reference[] = {
+    {.name = "url", .type = KEYWORD_TEXT, .offset = AT(config_fetch, url), .max = CONFIG_TEXT_MAX},
+    {.name = "file", .type = KEYWORD_PATH, .offset = AT(config_fetch, file)},
+    {.name = "interval", .type = KEYWORD_DURATION, .offset = AT(config_fetch, interval), .min = USEC_PER_MINUTE, .max = 365 * USEC_PER_DAY,
+     .initial = "24h"},
+};
+SECTION(, section_price_reference, "price_reference", price_reference);
+
+static const struct keyword credit[] = {
+    {.name = "low", .type = KEYWORD_MONEY, .offset = AT(config, credit_low), .max = 1000000},
+    {.name = "runway", .type = KEYWORD_DURATION, .offset = AT(config, credit_runway), .max = 3650 * USEC_PER_DAY, .initial = "3d"},
+};
+SECTION(static, section_credit, "credit", credit);
+
+static const struct keyword workload[] = {
+    {.name = "model", .type = KEYWORD_TEXT, .offset = AT(config_workload, model), .max = 127},
+    OWN("requests", workload_requests),
+    {.name = "input", .type = KEYWORD_COUNT, .offset = AT(config_workload, input), .max = 10000000, .initial = "1000"},
+    {.name = "output", .type = KEYWORD_COUNT, .offset = AT(config_workload, output), .max = 10000000, .initial = "300"},
+    {.name = "policy", .type = KEYWORD_TEXT, .offset = AT(config_workload, policy), .max = 63},
+};
+SECTION(, section_workload, "workload.*", workload);
 
 static const struct keyword roles[] = {
     LATER("reader", nothing),
@@ -173,6 +242,9 @@ static const struct keyword top[] = {
      .max = USEC_PER_HOUR,
      .initial = "30s",
      .pass = PASS_SETTINGS},
+    FIRST("rate_source", rate_source, PASS_SETTINGS, false),
+    FIRST("price_reference", price_reference, PASS_SETTINGS, false),
+    {.name = "credit", .type = KEYWORD_SECTION, .section = &section_credit, .pass = PASS_SETTINGS},
     FIRST("budget", budget, PASS_SETTINGS, false),
     {.name = "health", .type = KEYWORD_SECTION, .offset = AT(config, health), .section = &section_health, .pass = PASS_SETTINGS},
     {.name = "store", .type = KEYWORD_SECTION, .offset = AT(config, store), .section = &section_store, .pass = PASS_SETTINGS},
@@ -196,6 +268,7 @@ static const struct keyword top[] = {
     FIRST("models", models, PASS_SETTINGS, true),
     FIRST("policies", policies, PASS_POLICIES, true),
     FIRST("platforms", platforms, PASS_PLATFORMS, true),
+    FIRST("workload", workload, PASS_PLATFORMS, true),
 };
 SECTION(, section_top, "", top);
 
@@ -269,6 +342,35 @@ static const struct keyword route[] = {
     OWN("capabilities", route_capabilities),
 };
 SECTION(, section_route, "platforms.*.models.*", route);
+
+#define SOURCE(words_of)                                                                                                                   \
+    {.name = "source", .type = KEYWORD_OWN, .read = read_##words_of##_word, .dump = dump_source_word},                                     \
+        {.name = "url", .type = KEYWORD_TEXT, .offset = AT(config_source, url), .max = CONFIG_TEXT_MAX},                                   \
+        OWN("currency", source_currency),                                                                                                  \
+        {.name = "quota_per_unit", .type = KEYWORD_OWN, .read = read_source_quota, .dump = dump_source_quota},                             \
+        {.name = "scale", .type = KEYWORD_NUMBER, .offset = AT(config_source, scale), .max = 1000000, .initial = "1"}
+static const struct keyword price_source[] = {
+    SOURCE(price_source),
+    {.name = "group", .type = KEYWORD_TEXT, .offset = AT(config_source, group), .max = 100},
+    OWN("group_ratio", source_group_ratio),
+};
+SECTION(, section_price_source, "platforms.*.price_source", price_source);
+
+static const struct keyword balance_source[] = {
+    SOURCE(balance_source),
+    OWN("key", source_key),
+    {.name = "user", .type = KEYWORD_TEXT, .offset = AT(config_source, user), .max = 100},
+    {.name = "user_header", .type = KEYWORD_TEXT, .offset = AT(config_source, user_header), .max = 64},
+    {.name = "shared", .type = KEYWORD_BOOL, .offset = AT(config_source, shared), .initial = "false"},
+};
+SECTION(, section_balance_source, "platforms.*.balance_source", balance_source);
+
+static const struct keyword source_key[] = {
+    {.name = "env", .type = KEYWORD_TEXT, .offset = AT(config_source, key.env), .max = 128},
+    {.name = "credential", .type = KEYWORD_TEXT, .offset = AT(config_source, key.credential), .max = 128},
+    {.name = "file", .type = KEYWORD_PATH, .offset = AT(config_source, key.file)},
+};
+SECTION(, section_source_key, "platforms.*.balance_source.key", source_key);
 
 static const struct keyword platform[] = {
     {.name = "title", .type = KEYWORD_TEXT, .offset = AT(config_platform, title), .max = 100},

@@ -16,6 +16,9 @@ static void set_defaults(struct loader *l)
     c->budget = (struct budget_limits){BUDGET_UNLIMITED, BUDGET_UNLIMITED, BUDGET_UNLIMITED};
     section_defaults(&section_top, c);
     section_defaults(&section_probes, l->probes);
+    static const enum probe_kind rare[] = {PROBE_BURST, PROBE_CAPABILITIES}; /* a single pace */
+    for (size_t i = 0; i < ARRAY_LEN(rare); i++)
+        l->probes[rare[i]].rule.fast = l->probes[rare[i]].rule.slow = l->probes[rare[i]].rule.interval;
 }
 
 /* One USD a day in all, until told otherwise; one unit of the reference currency where there is no rate for USD. */

@@ -80,31 +80,52 @@ static void hide_all(struct loader *l, struct fy_node *mapping)
     }
 }
 
-void read_platform_key(struct loader *l, struct fy_node *value, void *base)
+void key_source_read(struct loader *l, const struct section *section, struct fy_node *value, void *base, struct secret_source *key)
 {
-    struct config_platform *p = base;
-    if (fy_node_is_scalar(value)) {
-        const char *text = fy_node_get_scalar0(value);
-        if (!text || strcmp(text, "none") == 0 || report_is_key(text) || fy_node_is_alias(value))
-            return; /* a pasted key was refused when the file was read */
-        report_hide(l, text);
-        report_error(l, value,
-                     "say where the key comes from, never the key itself: {env: NAME}, {credential: NAME} or {file: PATH}; or \"none\"");
-        return;
-    }
     struct seen seen = {.value = {NULL}};
     if (fy_node_is_mapping(value))
         hide_all(l, value);
-    section_defaults(&section_key, p);
-    section_read(l, &section_key, value, p, &seen);
-    struct fy_node *env = seen_at(&seen, &section_key, "env"), *credential = seen_at(&seen, &section_key, "credential");
-    if (p->key.env && !is_variable(p->key.env))
+    section_defaults(section, base);
+    section_read(l, section, value, base, &seen);
+    struct fy_node *env = seen_at(&seen, section, "env"), *credential = seen_at(&seen, section, "credential"),
+                   *required = seen_at(&seen, section, "required");
+    if (key->env && !is_variable(key->env))
         report_error(l, env, "this is no name for an environment variable");
-    if (p->key.credential && (!name_is_good(p->key.credential, false)))
+    if (key->credential && (!name_is_good(key->credential, false)))
         report_error(l, credential, "this is no name for a credential: letters, digits and ._-");
-    if (p->key_required && !p->key.env && !p->key.credential && !p->key.file && fy_node_is_mapping(value) && !env && !credential &&
-        !seen_at(&seen, &section_key, "file"))
+    bool optional = required && strcmp(fy_node_get_scalar0(required) ? fy_node_get_scalar0(required) : "", "false") == 0;
+    if (!optional && !key->env && !key->credential && !key->file && fy_node_is_mapping(value) && !env && !credential &&
+        !seen_at(&seen, section, "file"))
         report_error(l, value, "where does the key come from? {env: NAME}, {credential: NAME} or {file: PATH}");
+}
+
+/* A scalar where a key's place should be said: "none", or somebody pasted the key. */
+static void read_scalar_key(struct loader *l, struct fy_node *value)
+{
+    const char *text = fy_node_get_scalar0(value);
+    if (!text || strcmp(text, "none") == 0 || report_is_key(text) || fy_node_is_alias(value))
+        return; /* a pasted key was refused when the file was read */
+    report_hide(l, text);
+    report_error(l, value,
+                 "say where the key comes from, never the key itself: {env: NAME}, {credential: NAME} or {file: PATH}; or \"none\"");
+}
+
+void read_platform_key(struct loader *l, struct fy_node *value, void *base)
+{
+    struct config_platform *p = base;
+    if (fy_node_is_scalar(value))
+        read_scalar_key(l, value);
+    else
+        key_source_read(l, &section_key, value, p, &p->key);
+}
+
+void read_source_key(struct loader *l, struct fy_node *value, void *base)
+{
+    struct config_source *s = base;
+    if (fy_node_is_scalar(value))
+        read_scalar_key(l, value);
+    else
+        key_source_read(l, &section_source_key, value, s, &s->key);
 }
 
 /* --- headers --- */
@@ -229,28 +250,6 @@ void read_platform_maintenance(struct loader *l, struct fy_node *value, void *ba
         read_window(l, base, item);
 }
 
-/* --- sources --- */
-static void read_source(struct loader *l, struct fy_node *value, char **target)
-{
-    static const struct keyword source = {.name = "source", .type = KEYWORD_WORD, .words = words_source};
-    int index = -1;
-    value_read(l, &source, value, &index);
-    if (index < 0)
-        return;
-    free(*target);
-    *target = alloc_string(words_source[index]);
-}
-
-void read_price_source(struct loader *l, struct fy_node *value, void *base)
-{
-    read_source(l, value, &((struct config_platform *)base)->price_source);
-}
-
-void read_balance_source(struct loader *l, struct fy_node *value, void *base)
-{
-    read_source(l, value, &((struct config_platform *)base)->balance_source);
-}
-
 /* --- the whole --- */
 static void read_platform(struct loader *l, struct config *c, const char *name, struct fy_node *key, struct fy_node *value)
 {
@@ -258,8 +257,7 @@ static void read_platform(struct loader *l, struct config *c, const char *name, 
     struct seen seen = {.value = {NULL}};
     section_defaults(&section_platform, &p);
     p.key_bearer = true;
-    p.price_source = alloc_string("config");
-    p.balance_source = alloc_string("none");
+    sources_init(&p);
     memcpy(p.probes, l->probes, sizeof p.probes);
     section_read(l, &section_platform, value, &p, &seen);
     struct fy_node *endpoints = seen_at(&seen, &section_platform, "endpoints"), *models = seen_at(&seen, &section_platform, "models");

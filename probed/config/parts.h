@@ -69,8 +69,9 @@ struct section {
 /* keywords.c */
 enum { PASS_CURRENCY, PASS_RATES, PASS_SETTINGS, PASS_POLICIES, PASS_PLATFORMS, PASS_COUNT };
 extern const struct section section_top, section_budget, section_health, section_roles, section_role, section_model, section_policy,
-    section_request, section_platform, section_key, section_endpoint, section_route, section_price, section_window, section_probes;
-extern const char *const words_level[], *const words_dialect[], *const words_latency[], *const words_source[], *const words_log[], *const words_reference[];
+    section_request, section_platform, section_price_source, section_balance_source, section_source_key, section_rate_source,
+    section_price_reference, section_workload, section_key, section_endpoint, section_route, section_price, section_window, section_probes;
+extern const char *const words_level[], *const words_dialect[], *const words_latency[], *const words_price_source[], *const words_balance_source[], *const words_log[], *const words_reference[];
 const struct keyword *section_find(const struct section *s, const char *name);
 /* Puts every default of the section (and of sections in it) into base. */
 void section_defaults(const struct section *s, void *base);
@@ -201,6 +202,16 @@ void read_platform_probes(struct loader *l, struct fy_node *value, void *base);
 void read_model_capabilities(struct loader *l, struct fy_node *value, void *base);
 void read_route_capabilities(struct loader *l, struct fy_node *value, void *base);
 void read_route_price(struct loader *l, struct fy_node *value, void *base);
+void read_price_source_word(struct loader *l, struct fy_node *value, void *base);
+void read_balance_source_word(struct loader *l, struct fy_node *value, void *base);
+void read_source_currency(struct loader *l, struct fy_node *value, void *base);
+void read_source_quota(struct loader *l, struct fy_node *value, void *base);
+void read_source_group_ratio(struct loader *l, struct fy_node *value, void *base);
+void read_source_key(struct loader *l, struct fy_node *value, void *base);
+void read_rate_source(struct loader *l, struct fy_node *value, void *base);
+void read_price_reference(struct loader *l, struct fy_node *value, void *base);
+void read_workload(struct loader *l, struct fy_node *value, void *base);
+void read_workload_requests(struct loader *l, struct fy_node *value, void *base);
 void read_nothing(struct loader *l, struct fy_node *value, void *base); /* read by its owner, which needs more than one of them */
 void dump_nothing(struct dump *d, const void *base);
 void dump_currency(struct dump *d, const void *base);
@@ -226,6 +237,15 @@ void dump_platform_tags(struct dump *d, const void *base);
 void dump_platform_maintenance(struct dump *d, const void *base);
 void dump_price_source(struct dump *d, const void *base);
 void dump_balance_source(struct dump *d, const void *base);
+void dump_source_word(struct dump *d, const void *base);
+void dump_source_currency(struct dump *d, const void *base);
+void dump_source_quota(struct dump *d, const void *base);
+void dump_source_group_ratio(struct dump *d, const void *base);
+void dump_source_key(struct dump *d, const void *base);
+void dump_rate_source(struct dump *d, const void *base);
+void dump_price_reference(struct dump *d, const void *base);
+void dump_workload(struct dump *d, const void *base);
+void dump_workload_requests(struct dump *d, const void *base);
 void dump_platform_probes(struct dump *d, const void *base);
 void dump_platform_models(struct dump *d, const void *base);
 void dump_model_capabilities(struct dump *d, const void *base);
@@ -245,6 +265,13 @@ void dump_keyword(struct dump *d, const struct keyword *k, const void *base);
 
 /* probes.c: rules of one kind in base (struct config_probe[PROBE_KIND_COUNT]), with what was not given following what was */
 void probes_read(struct loader *l, struct fy_node *value, struct config_probe *base);
+
+/* parse_platform.c: says what is wrong with where a key is said to be; `section` is the one with env, credential and file */
+void key_source_read(struct loader *l, const struct section *section, struct fy_node *value, void *base, struct secret_source *key);
+
+/* parse_source.c: what a platform's sources are when nothing is said */
+void sources_init(struct config_platform *p);
+void source_free(struct config_source *s);
 
 /* parse_route.c: what a platform calls its models */
 void routes_read(struct loader *l, struct fy_node *mapping, struct config_platform *p);

@@ -34,6 +34,10 @@ static void at_most(struct loader *l, struct fit *f, const char *limit_name, use
 
 static void fit_pace(struct loader *l, const struct section *s, const struct seen *seen, struct config_probe *p)
 {
+    if (!section_find(s, "fast")) { /* a rare one has a single pace */
+        p->rule.fast = p->rule.slow = p->rule.interval;
+        return;
+    }
     struct fit fast = {.name = "fast", .value = &p->rule.fast, .at = seen_at(seen, s, "fast")};
     at_most(l, &fast, "interval", p->rule.interval);
     struct fy_node *slow = seen_at(seen, s, "slow");
@@ -59,7 +63,7 @@ static void fit_timeouts(struct loader *l, const struct section *s, const struct
         else
             at_most(l, &f, "total", p->timeouts.total);
     }
-    if (p->timeouts.total >= p->rule.interval && (total || interval)) {
+    if (p->rule.interval > 0 && p->timeouts.total >= p->rule.interval && (total || interval)) {
         char a[32], b[32];
         format(p->timeouts.total, a, sizeof a);
         format(p->rule.interval, b, sizeof b);

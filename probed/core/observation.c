@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-static const char *const probe_kinds[PROBE_KIND_COUNT] = {"reach", "models", "chat"};
+static const char *const probe_kinds[PROBE_KIND_COUNT] = {"reach", "models", "chat", "price", "balance", "burst", "capabilities"};
 
 const char *probe_kind_name(enum probe_kind kind)
 {
@@ -31,5 +31,6 @@ struct observation observation_make(enum probe_kind probe, usec_t at, struct out
         .output_tokens = -1,
         .reasoning_tokens = -1,
         .cost_pico = -1,
+        .charged_pico = -1,
     };
 }

@@ -8,9 +8,9 @@
 #include "probed/core/outcome.h"
 #include "shared/units.h"
 
-enum probe_kind { PROBE_REACH, PROBE_MODELS, PROBE_CHAT, PROBE_KIND_COUNT };
+enum probe_kind { PROBE_REACH, PROBE_MODELS, PROBE_CHAT, PROBE_PRICE, PROBE_BALANCE, PROBE_BURST, PROBE_CAPABILITIES, PROBE_KIND_COUNT };
 enum source { SOURCE_PROBE, SOURCE_TRAFFIC };
-const char *probe_kind_name(enum probe_kind kind); /* "reach", "models", "chat" */
+const char *probe_kind_name(enum probe_kind kind); /* "reach", "models", "chat", "price", ... */
 
 #define OBSERVATION_DETAIL_MAX 160
 #define OBSERVATION_UNKNOWN ((usec_t)-1)
@@ -46,6 +46,8 @@ struct observation {
     double tokens_per_s;     /* after the first token; 0 = unknown */
     int32_t prompt_tokens, output_tokens, reasoning_tokens; /* -1 = not told */
     int64_t cost_pico;       /* in the reference currency; -1 = unknown */
+    int64_t charged_pico;    /* what the relay itself says that it charged, in USD; -1 = not told */
+    int16_t known_low, known_high; /* how many tokens an honest count of the probe's prompt can be; 0 = not known */
     uint16_t in_flight;      /* our requests to this route at that time, this one included */
     uint16_t flags;          /* enum observation_flag */
     usec_t interval;         /* the interval it was scheduled at; 0 = not scheduled */
