@@ -215,6 +215,18 @@ class Relaysim:
         """Another key is the right one now; None: every key is."""
         self._command({"cmd": "set", "relay": relay, "key": key})
 
+    def set_secrets(self, relay, **secrets):
+        """Another key, access_token, user_id or management_key; None: there is none (key: every one is right)."""
+        self._command({"cmd": "set", "relay": relay, **secrets})
+
+    def topup(self, relay, amount, kind="topup", expires=None):
+        """Money comes in: kind topup, gift (that expires after so many ms) or correction."""
+        self.call("topup", relay=relay, amount=amount, kind=kind, expires=expires)
+
+    def account(self, relay):
+        """The truth about the money of a relay (README.md)."""
+        return self.call("account", relay=relay)
+
     def set_models(self, relay, models):
         self.call("set", relay=relay, models=list(models))
 

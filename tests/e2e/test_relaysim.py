@@ -21,7 +21,7 @@ import pytest
 from relaysim import Relaysim, RelaysimError, program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FAMILIES = ["openai", "openrouter", "siliconflow", "newapi", "oneapi", "aihubmix", "apiyi", "dmxapi", "sub2api", "anthropic"]
+FAMILIES = ["openai", "openrouter", "siliconflow", "newapi", "oneapi", "aihubmix", "apiyi", "dmxapi", "sub2api", "anthropic", "onehub", "voapi", "rixapi", "shellapi"]
 MODELS = ["gpt-4o-mini", "deepseek-v3"]
 QUICK = {"first_token": 1, "gap": 0}
 DEADLINE = 20.0
@@ -303,6 +303,10 @@ WRONG_KEY = {
     "dmxapi": lambda j: j["error"]["type"] == "rix_api_error",
     "sub2api": lambda j: j["code"] == "INVALID_API_KEY",
     "anthropic": lambda j: j["type"] == "error" and j["error"]["type"] == "authentication_error",
+    "onehub": lambda j: j["error"]["type"] == "one_hub_error",
+    "voapi": lambda j: j["error"]["type"] == "voapi_error",
+    "rixapi": lambda j: j["error"]["type"] == "rix_api_error",
+    "shellapi": lambda j: j["error"]["type"] == "shell_api_error",
 }
 
 
@@ -363,7 +367,7 @@ def test_no_credit_in_each_family(sim, family):
 
 
 MISSING = {"openai": 404, "openrouter": 400, "siliconflow": 400, "newapi": 503, "oneapi": 503, "aihubmix": 503, "apiyi": 404, "dmxapi": 503, "sub2api": 404,
-           "anthropic": 404}
+           "anthropic": 404, "onehub": 503, "voapi": 503, "rixapi": 503, "shellapi": 404}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

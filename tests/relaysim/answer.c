@@ -3,7 +3,8 @@
  * The order is a real relay's: find the relay (its own port, the first segment of the path, the Host header); what fails before anything is
  * read; key; the error that is switched on; limits; credit; the model; the answer. A fault or error strikes the kinds of request that it is
  * `on` for, and with `fail_share` only a part of them. All is decided when the request is complete, and written down as one script that
- * conn.c plays; nothing is sent here. */
+ * conn.c plays; nothing is sent here. Chats are answered by chat.c, vectors by embeddings.c, price lists by feed.c, account pages by
+ * balance.c; each writes with the put_ functions of this file (asked.h). */
 #include "tests/relaysim/answer.h"
 
 #include <stdio.h>
@@ -14,24 +15,10 @@
 
 #include "shared/alloc.h"
 #include "shared/json.h"
+#include "tests/relaysim/asked.h"
+#include "tests/relaysim/balance.h"
 #include "tests/relaysim/families.h"
-#include "tests/relaysim/stream.h"
-
-struct asked { /* the request, understood */
-    const struct request *request;
-    struct exchange *x;
-    struct relay *relay;
-    const struct behaviour *b;
-    const char *path; /* behind the relay's name */
-    int on;           /* enum target_bit */
-    bool head, anthropic, stream, want_usage, close, keyless, price_feed;
-    cJSON *json; /* of a chat, NULL = no JSON */
-    const char *model;
-    int64_t max_tokens;
-    uint64_t number;
-    enum fault_id fault; /* that strikes this one */
-    enum error_id error;
-};
+#include "tests/relaysim/feed.h"
 
 /* --- finding the relay and the resource --------------------------------------------------------------------------- */
 
@@ -52,35 +39,85 @@ static struct relay *find_relay(const struct relays *relays, const struct reques
     return hosted ? hosted : relays_find(relays, request->host, strcspn(request->host, "."));
 }
 
-static bool path_is(const struct asked *a, const char *rest)
+bool asked_path_is(const struct asked *a, const char *rest)
 {
     const char *p = a->path;
-    if (strncmp(p, "/api/", 5) == 0)
+    if (strncmp(p, "/api/v1/", 8) == 0)
         p += 4;
-    if (strncmp(p, "/v1/", 4) != 0 || strcmp(p + 3, rest) != 0)
+    return strncmp(p, "/v1/", 4) == 0 && strcmp(p + 3, rest) == 0;
+}
+
+/* POST /v1beta/models/{model}:generateContent or :streamGenerateContent, perhaps with /gemini in front. */
+static bool find_gemini(struct asked *a, bool get, bool post)
+{
+    static const char list[] = "/v1beta/models";
+    const char *p = a->path;
+    if (strncmp(p, "/gemini/", 8) == 0)
+        p += 7;
+    if (strncmp(p, list, sizeof list - 1) != 0)
         return false;
+    p += sizeof list - 1;
+    a->dialect = DIALECT_GEMINI;
+    if (get && (!*p || strcmp(p, "/") == 0)) {
+        a->resource = RESOURCE_MODELS;
+        return true;
+    }
+    const char *action = strrchr(p, ':');
+    if (!post || *p != '/' || !action || action == p + 1)
+        return false;
+    a->stream = strcmp(action, ":streamGenerateContent") == 0;
+    if (!a->stream && strcmp(action, ":generateContent") != 0)
+        return false;
+    http_unescape(p + 1, (size_t)(action - p - 1), a->path_model, sizeof a->path_model);
+    a->model = a->path_model;
+    a->resource = RESOURCE_CHAT;
+    return true;
+}
+
+static bool find_chat(struct asked *a)
+{
+    a->resource = RESOURCE_CHAT;
+    if (asked_path_is(a, "/messages"))
+        a->dialect = DIALECT_ANTHROPIC;
+    else if (asked_path_is(a, "/responses"))
+        a->dialect = DIALECT_RESPONSES;
+    else if (asked_path_is(a, "/embeddings"))
+        a->resource = RESOURCE_EMBEDDINGS;
+    else
+        return asked_path_is(a, "/chat/completions");
     return true;
 }
 
 static void find_resource(struct asked *a, struct record *record)
 {
+    static const struct {
+        enum record_kind kind;
+        int on;
+    } facts[] = {[RESOURCE_NONE] = {RECORD_OTHER, ON_REACH},           [RESOURCE_ROOT] = {RECORD_REACH, ON_REACH},
+                 [RESOURCE_MODELS] = {RECORD_MODELS, ON_MODELS},       [RESOURCE_CHAT] = {RECORD_CHAT, ON_CHAT},
+                 [RESOURCE_EMBEDDINGS] = {RECORD_EMBEDDINGS, ON_CHAT}, [RESOURCE_FEED] = {RECORD_PRICE, ON_PRICE},
+                 [RESOURCE_BALANCE] = {RECORD_BALANCE, ON_BALANCE}};
     bool get = strcmp(a->request->method, "GET") == 0 || a->head, post = strcmp(a->request->method, "POST") == 0;
-    bool root = !*a->path || strcmp(a->path, "/") == 0;
-    if (get && path_is(a, "/models")) {
+    if (!*a->path || strcmp(a->path, "/") == 0)
+        a->resource = RESOURCE_ROOT;
+    else if (find_gemini(a, get, post) || (post && find_chat(a)))
+        ;
+    else if (get && feed_find(a))
+        a->resource = RESOURCE_FEED;
+    else if (get && balance_find(a))
+        a->resource = RESOURCE_BALANCE;
+    else
+        a->resource = get && asked_path_is(a, "/models") ? RESOURCE_MODELS : RESOURCE_NONE;
+    a->on = facts[a->resource].on;
+    record->kind = (uint8_t)facts[a->resource].kind;
+    if (a->resource == RESOURCE_FEED && asked_path_is(a, "/models") &&
+        a->relay->family == FAMILY_OPENROUTER) { /* the list of models is both */
         a->on = ON_MODELS;
         record->kind = RECORD_MODELS;
-        a->price_feed = a->relay->family == FAMILY_AIHUBMIX && strncmp(a->path, "/api/", 5) == 0;
-        a->keyless = a->price_feed || a->relay->family == FAMILY_OPENROUTER || a->relay->family == FAMILY_AIHUBMIX;
-    } else if (post && (path_is(a, "/chat/completions") || path_is(a, "/messages"))) {
-        a->on = ON_CHAT;
-        record->kind = RECORD_CHAT;
-        a->anthropic = path_is(a, "/messages");
-    } else {
-        a->on = ON_REACH;
-        record->kind = root ? RECORD_REACH : RECORD_OTHER;
-        a->keyless = true;
     }
-    record->anthropic = a->anthropic;
+    bool open_list = a->resource == RESOURCE_MODELS && a->relay->family == FAMILY_AIHUBMIX;
+    a->keyless = a->on & (ON_REACH | ON_PRICE | ON_BALANCE) || a->resource == RESOURCE_FEED || open_list;
+    record->dialect = (uint8_t)a->dialect;
 }
 
 /* --- heads and bodies --------------------------------------------------------------------------------------------- */
@@ -92,6 +129,7 @@ static const char *status_text(int status)
         const char *text;
     } texts[] = {{200, "OK"},
                  {302, "Found"},
+                 {304, "Not Modified"},
                  {400, "Bad Request"},
                  {401, "Unauthorized"},
                  {402, "Payment Required"},
@@ -113,8 +151,7 @@ static const char *status_text(int status)
     return "Status";
 }
 
-/* length < 0: chunked, or until close by the behaviour's framing. */
-static void put_head(struct asked *a, int status, const char *content_type, int64_t length, const char *more)
+void put_head(struct asked *a, int status, const char *content_type, int64_t length, const char *more)
 {
     struct script *s = &a->x->script;
     struct buf *out = &s->bytes;
@@ -137,8 +174,7 @@ static void put_head(struct asked *a, int status, const char *content_type, int6
         script_at(s, spread_draw(&a->b->header_delay, &a->relay->random));
 }
 
-/* A whole answer: head and body in one write. */
-static void put_whole(struct asked *a, int status, const char *content_type, const struct buf *body, const char *more)
+void put_whole(struct asked *a, int status, const char *content_type, const struct buf *body, const char *more)
 {
     struct script *s = &a->x->script;
     put_head(a, status, content_type, (int64_t)body->len, more);
@@ -148,7 +184,7 @@ static void put_whole(struct asked *a, int status, const char *content_type, con
     script_cut(s);
 }
 
-static void set_how(struct asked *a, const char *how)
+void asked_set_how(struct asked *a, const char *how)
 {
     snprintf(a->x->record->how, sizeof a->x->record->how, "%s", how);
 }
@@ -168,12 +204,11 @@ static void add_retry_after(const struct behaviour *b, struct buf *ret)
     }
 }
 
-/* `switched`: status, body and words of the behaviour hold for it, not only the family's. */
-static void put_error(struct asked *a, enum error_id error, bool switched)
+void put_error(struct asked *a, enum error_id error, bool switched)
 {
     const struct behaviour *b = a->b;
     struct complaint c = {.family = a->relay ? (enum family)a->relay->family : FAMILY_OPENAI,
-                          .anthropic = a->anthropic,
+                          .dialect = a->dialect,
                           .error = error,
                           .model = a->model,
                           .method = a->request->method,
@@ -191,7 +226,33 @@ static void put_error(struct asked *a, enum error_id error, bool switched)
     const char *type = family_error(&c, status, &body);
     put_whole(a, status, type, &body, buf_str(&more));
     snprintf(a->x->record->error, sizeof a->x->record->error, "%s", error_id_name(error));
-    set_how(a, "error");
+    asked_set_how(a, "error");
+}
+
+void put_refusal(struct asked *a, int status, const char *param, const char *code, const char *message)
+{
+    CLEANUP(buf_done) struct buf body = BUF_INIT;
+    if (a->dialect == DIALECT_ANTHROPIC) {
+        buf_add_str(&body, "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":");
+        json_quote(&body, message);
+        buf_add_str(&body, "}}");
+    } else if (a->dialect == DIALECT_GEMINI) {
+        buf_printf(&body, "{\"error\":{\"code\":%d,\"message\":", status);
+        json_quote(&body, message);
+        buf_add_str(&body, ",\"status\":\"INVALID_ARGUMENT\"}}");
+    } else {
+        buf_add_str(&body, "{\"error\":{\"message\":");
+        json_quote(&body, message);
+        buf_add_str(&body, ",\"type\":\"invalid_request_error\",\"param\":");
+        if (param)
+            json_quote(&body, param);
+        else
+            buf_add_str(&body, "null");
+        buf_printf(&body, ",\"code\":%s%s%s}}", code ? "\"" : "", code ? code : "null", code ? "\"" : "");
+    }
+    put_whole(a, status, "application/json", &body, "");
+    snprintf(a->x->record->error, sizeof a->x->record->error, "%s", code ? code : "refused");
+    asked_set_how(a, "error");
 }
 
 /* --- what strikes ------------------------------------------------------------------------------------------------- */
@@ -201,9 +262,9 @@ static bool hits(const struct asked *a)
     const struct behaviour *b = a->b;
     int on = b->on;
     if (!on && b->fault)
-        on = fault_place((enum fault_id)b->fault) == PLACE_STREAM ? ON_CHAT : ON_CHAT | ON_MODELS | ON_REACH;
+        on = fault_place((enum fault_id)b->fault) == PLACE_STREAM ? ON_CHAT : ON_ALL;
     else if (!on)
-        on = error_only_chats(b->error ? (enum error_id)b->error : error_of_status(b->status)) ? ON_CHAT : ON_CHAT | ON_MODELS | ON_REACH;
+        on = error_only_chats(b->error ? (enum error_id)b->error : error_of_status(b->status)) ? ON_CHAT : ON_ALL;
     return on & a->on;
 }
 
@@ -245,7 +306,7 @@ static void put_no_answer(struct asked *a)
 {
     struct script *s = &a->x->script;
     static const char half_head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-";
-    set_how(a, fault_id_name(a->fault));
+    asked_set_how(a, fault_id_name(a->fault));
     switch (a->fault) {
     case FAULT_HEADERS_RESET:
     case FAULT_HEADERS_HANG:
@@ -291,7 +352,7 @@ static void put_wrong_body(struct asked *a)
     struct script *s = &a->x->script;
     CLEANUP(buf_done) struct buf body = BUF_INIT;
     int status = a->b->status ? a->b->status : 200;
-    set_how(a, fault_id_name(a->fault));
+    asked_set_how(a, fault_id_name(a->fault));
     switch (a->fault) {
     case FAULT_REDIRECT:
         put_whole(a, a->b->status ? a->b->status : 302, "text/html", &body, "Location: /login\r\n");
@@ -317,179 +378,40 @@ static void put_wrong_body(struct asked *a)
     }
 }
 
-/* --- limits ------------------------------------------------------------------------------------------------------- */
-
-static bool over_rate(struct asked *a)
-{
-    const struct behaviour *b = a->b;
-    struct relay *relay = a->relay;
-    if (b->rate > 0) {
-        usec_t now = a->x->t0;
-        if (relay->rate_at)
-            relay->rate_left += (double)(now - relay->rate_at) / 1e6 * b->rate;
-        else
-            relay->rate_left = b->rate_burst;
-        if (relay->rate_left > b->rate_burst)
-            relay->rate_left = b->rate_burst;
-        relay->rate_at = now;
-        if (relay->rate_left < 1)
-            return true;
-        relay->rate_left -= 1;
-    }
-    return b->max_in_flight && relay->in_flight >= (uint32_t)b->max_in_flight;
-}
-
-static bool out_of_credit(const struct asked *a)
-{
-    return (a->b->credit_requests >= 0 && a->relay->credit_requests_used >= (uint32_t)a->b->credit_requests) ||
-           (a->b->credit >= 0 && a->relay->credit_used >= a->b->credit);
-}
-
-/* --- chats -------------------------------------------------------------------------------------------------------- */
-
-static void read_chat(struct asked *a)
-{
-    const struct buf *body = &a->request->body;
-    struct record *record = a->x->record;
-    a->json = json_parse(buf_str(body), body->len, NULL);
-    a->model = json_string(a->json, "model");
-    json_bool(a->json, "stream", &a->stream);
-    json_bool(a->json, "stream_options.include_usage", &a->want_usage);
-    if (!json_int(a->json, "max_tokens", &a->max_tokens))
-        json_int(a->json, "max_completion_tokens", &a->max_tokens);
-    record->stream = a->stream;
-    if (a->model)
-        snprintf(record->model, sizeof record->model, "%s", a->model);
-}
-
-/* The last message's text, parts joined. */
-static bool read_prompt(const cJSON *json, struct buf *ret)
-{
-    const cJSON *messages = json_at(json, "messages"), *last = NULL;
-    if (!cJSON_IsArray(messages))
-        return false;
-    for (const cJSON *m = messages->child; m; m = m->next)
-        last = m;
-    const cJSON *content = json_at(last, "content");
-    if (cJSON_IsString(content))
-        buf_add_str(ret, content->valuestring);
-    else if (cJSON_IsArray(content))
-        for (const cJSON *part = content->child; part; part = part->next)
-            if (json_string(part, "text"))
-                buf_add_str(ret, json_string(part, "text"));
-    return content != NULL;
-}
-
-static void note_reply(const struct reply *r, struct asked *a)
-{
-    struct record *record = a->x->record;
-    record->prompt_tokens = r->prompt_tokens;
-    record->completion_tokens = r->completion_tokens;
-    record->reasoning_tokens = r->reasoning_tokens;
-    record->cost = r->cost;
-    a->relay->spent += r->cost;
-    a->relay->credit_used += r->cost;
-    a->relay->credit_requests_used++;
-}
-
-/* The whole body, or what a fault leaves of it. */
-static void put_reply_whole(struct asked *a, const struct reply *r)
-{
-    struct script *s = &a->x->script;
-    CLEANUP(buf_done) struct buf body = BUF_INIT;
-    reply_write_whole(r, &body);
-    if (r->fault == FAULT_MALFORMED) {
-        CLEANUP(buf_done) struct buf half = BUF_INIT;
-        buf_add(&half, body.data, body.len / 2);
-        put_whole(a, 200, "application/json", &half, "");
-        return;
-    }
-    if (r->fault == FAULT_BAD_UTF8)
-        memcpy(memchr(body.data, ':', body.len), ":\"\xff\xc3(", 5); /* over the first bytes of the id */
-    put_head(a, 200, "application/json", (int64_t)body.len, "");
-    script_at(s, reply_duration(r));
-    bool half = r->fault != FAULT_NONE && r->fault != FAULT_EMPTY && r->fault != FAULT_BAD_UTF8;
-    buf_add(&s->bytes, body.data, half ? body.len / 2 : body.len);
-    script_mark(s, half ? MARK_DATA : MARK_DATA | MARK_CONTENT | MARK_DONE, half ? 0 : 1);
-    script_cut(s);
-    if (half)
-        s->end = r->fault == FAULT_STALL || r->fault == FAULT_NO_FIRST_TOKEN ? SCRIPT_HANG
-                 : r->fault == FAULT_STREAM_RESET                            ? SCRIPT_RESET
-                                                                             : SCRIPT_CLOSE;
-}
-
-static void put_reply(struct asked *a, const char *prompt)
-{
-    struct reply r = {.relay = a->relay,
-                      .b = a->b,
-                      .fault = a->fault,
-                      .anthropic = a->anthropic,
-                      .want_usage = a->want_usage,
-                      .number = a->number,
-                      .model = a->b->model_echo ? a->b->model_echo : a->model,
-                      .created = (int64_t)time(NULL)};
-    family_reply_id((enum family)a->relay->family, a->anthropic, a->number, r.id, sizeof r.id);
-    reply_prepare(&r, prompt, a->max_tokens);
-    note_reply(&r, a);
-    set_how(a, a->fault ? fault_id_name(a->fault) : "answered");
-    if (a->stream && !a->b->plain) {
-        put_head(a, 200, "text/event-stream", -1, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n");
-        script_cut(&a->x->script);
-        stream_write(&r, &a->x->script);
-    } else {
-        put_reply_whole(a, &r);
-    }
-    a->x->script.rude = a->fault == FAULT_CUT || a->fault == FAULT_STREAM_RESET;
-    reply_done(&r);
-}
-
-static void answer_chat(struct asked *a)
-{
-    CLEANUP(buf_done) struct buf prompt = BUF_INIT;
-    if (!a->model || !*a->model || !read_prompt(a->json, &prompt)) {
-        put_error(a, ERROR_BAD_REQUEST, false);
-        return;
-    }
-    if (!relay_has_model(a->relay, a->model)) {
-        put_error(a, ERROR_MODEL_MISSING, false);
-        return;
-    }
-    if (over_rate(a)) {
-        put_error(a, (enum error_id)a->b->limit_error, false);
-        return;
-    }
-    if (out_of_credit(a)) {
-        put_error(a, ERROR_NO_CREDIT, false);
-        return;
-    }
-    a->x->in_flight = true;
-    if (++a->relay->in_flight > a->relay->in_flight_max)
-        a->relay->in_flight_max = a->relay->in_flight;
-    put_reply(a, buf_str(&prompt));
-}
-
 /* --- everything else ---------------------------------------------------------------------------------------------- */
 
 static void answer_get(struct asked *a)
 {
     CLEANUP(buf_done) struct buf body = BUF_INIT;
     const char *type = "application/json; charset=utf-8";
-    if (a->on == ON_MODELS) {
-        family_models(a->relay, a->relay->family == FAMILY_ANTHROPIC, a->price_feed, &body);
-    } else if (a->x->record->kind == RECORD_REACH) {
+    switch (a->resource) {
+    case RESOURCE_FEED:
+        feed_answer(a);
+        return;
+    case RESOURCE_BALANCE:
+        balance_answer(a);
+        return;
+    case RESOURCE_MODELS:
+        family_models(a->relay, a->relay->family == FAMILY_ANTHROPIC ? DIALECT_ANTHROPIC : a->dialect, &body);
+        break;
+    case RESOURCE_ROOT:
         family_page(a->relay, &body);
         type = "text/html; charset=utf-8";
-    } else if (strcmp(a->path, "/api/status") != 0 || !family_status_page(a->relay, &body)) {
+        break;
+    default:
         put_error(a, ERROR_NOT_FOUND, false);
         return;
     }
     put_whole(a, 200, type, &body, "");
-    set_how(a, "answered");
+    asked_set_how(a, "answered");
 }
 
 static bool has_key(const struct asked *a)
 {
-    return a->keyless || !a->relay->key || strcmp(a->relay->key, a->request->key) == 0;
+    char key[128];
+    if (a->keyless || !a->relay->key || strcmp(a->relay->key, a->request->key) == 0)
+        return true;
+    return a->dialect == DIALECT_GEMINI && request_query(a->request, "key", key, sizeof key) && strcmp(a->relay->key, key) == 0;
 }
 
 static void answer_by_relay(struct asked *a, uint32_t nth)
@@ -507,10 +429,15 @@ static void answer_by_relay(struct asked *a, uint32_t nth)
         put_error(a, a->error, true);
     else if (place == PLACE_BODY)
         put_wrong_body(a);
-    else if (a->on == ON_CHAT)
-        answer_chat(a);
+    else if (a->resource == RESOURCE_CHAT)
+        chat_answer(a);
+    else if (a->resource == RESOURCE_EMBEDDINGS)
+        embeddings_answer(a);
     else
         answer_get(a);
+    bool failed = place == PLACE_REQUEST || place == PLACE_BODY || (a->error && a->error != ERROR_BAD_KEY && a->error != ERROR_NO_CREDIT);
+    if (failed && a->resource == RESOURCE_CHAT)
+        chat_charge_failed(a);
 }
 
 static void count_request(struct relay *relay, const struct record *record)
@@ -535,11 +462,11 @@ void answer_request(struct sim *sim, const struct request *request, struct relay
         x->record->relay = a.relay;
         find_resource(&a, x->record);
         if (a.on == ON_CHAT) {
-            read_chat(&a);
+            chat_read(&a);
             records_body(&sim->records, x->record, a.relay, buf_str(&request->body), request->body.len);
         }
         count_request(a.relay, x->record);
-        x->behaviour = behaviour_ref(relay_behaviour(a.relay, a.model));
+        x->behaviour = behaviour_ref(relay_behaviour(a.relay, a.on == ON_CHAT ? a.model : NULL));
         a.b = x->behaviour;
         a.close |= a.b->close_after && nth >= (uint32_t)a.b->close_after;
         x->script.drip = (usec_t)(a.b->drip * 1000);

@@ -1,7 +1,7 @@
 /* What can be switched on a relay: one table says name, type, place and default of everything; parsing, printing and copying walk it.
  *
  * A behaviour never changes once made: `set` makes a new one from the old one and the members given, and swaps a pointer. Requests in
- * flight hold a reference to the one that they began under. It decides nothing: answer.c, stream.c, conn.c and server.c read it. */
+ * flight hold a reference to the one that they began under. It decides nothing: all the others read it. */
 #include "tests/relaysim/behaviour.h"
 
 #include <errno.h>
@@ -82,7 +82,13 @@ static const char *const answer_names[] = {"smart", "echo", "fixed", "marker", "
 static const char *const framing_names[] = {"chunked", "close"};
 static const char *const usage_names[] = {"last", "finish", "each", "nulls", "zero", "never"};
 static const char *const reasoning_names[] = {"reasoning_content", "reasoning", "both", "reasoning_details", "inline"};
-static const char *const on_names[] = {"chat", "models", "reach"};
+static const char *const on_names[] = {"chat", "models", "reach", "price", "balance"};
+static const char *const feed_fault_names[] = {"none",          "unknown",   "minus_one", "html", "truncated", "empty",
+                                               "missing_group", "duplicate", "huge",      "slow", "zero"};
+static const char *const feed_version_names[] = {"new", "old"};
+static const char *const quota_display_names[] = {"USD", "CNY", "TOKENS", "CUSTOM"};
+static const char *const capability_names[] = {"stream", "usage", "tools", "json", "vision", "embeddings"};
+static const char *const refusal_names[] = {"error", "ignore", "lie"};
 
 enum member_type { MEMBER_BOOL, MEMBER_INT, MEMBER_NUMBER, MEMBER_TEXT, MEMBER_ENUM, MEMBER_BITS, MEMBER_SPREAD };
 
@@ -117,6 +123,10 @@ struct member {
     {                                                                                                                                      \
 #m, MEMBER_ENUM, AT(m), value, 0, 0, words, ARRAY_LEN(words)                                                                       \
     }
+#define BITS(m, words)                                                                                                                     \
+    {                                                                                                                                      \
+#m, MEMBER_BITS, AT(m), 0, 0, 0, words, ARRAY_LEN(words)                                                                           \
+    }
 #define DELAY(m, value)                                                                                                                    \
     {                                                                                                                                      \
 #m, MEMBER_SPREAD, AT(m), value, 0, 0, NULL, 0                                                                                     \
@@ -130,7 +140,7 @@ static const struct member members[] = {
     TEXT(message),
     NUMBER(retry_after, -1, -1, 1e9),
     FLAG(retry_after_date, false),
-    {"on", MEMBER_BITS, AT(on), 0, 0, 0, on_names, ARRAY_LEN(on_names)},
+    BITS(on, on_names),
     INT(at, 1, 0, 1000000),
     NUMBER(fail_share, 1, 0, 1),
     NUMBER(fail_enter, 0, 0, 1),
@@ -179,6 +189,53 @@ static const struct member members[] = {
     NUMBER(price_input, 0, 0, 1e9),
     NUMBER(price_output, 0, 0, 1e9),
     NUMBER(price_call, 0, 0, 1e9),
+    NUMBER(price_cache_read, -1, -1, 1e9),
+    NUMBER(price_cache_write, -1, -1, 1e9),
+    INT(price_tier_from, 0, 0, 1000000000),
+    NUMBER(price_tier, 2, 0, 1000),
+    TEXT(price_group),
+    TEXT(price_groups),
+    NUMBER(price_group_ratio, 1, 1e-6, 1e6),
+    FLAG(price_hidden, false),
+    NUMBER(reference_input, -1, -1, 1e9),
+    NUMBER(reference_output, -1, -1, 1e9),
+    ENUM(feed_fault, FEED_FINE, feed_fault_names),
+    INT(feed_error, 0, 0, 999),
+    ENUM(feed_version, FEED_NEW, feed_version_names),
+    FLAG(feed_etag, true),
+    FLAG(feed_gzip, true),
+    DELAY(feed_delay, 0),
+    DELAY(feed_gap, 500),
+    NUMBER(quota_per_unit, 500000, 1, 1e12),
+    NUMBER(price, 7.3, 0, 1e6),
+    NUMBER(usd_exchange_rate, 7.3, 0, 1e6),
+    ENUM(quota_display_type, QUOTA_USD, quota_display_names),
+    NUMBER(overcharge, 1, 0, 1000),
+    NUMBER(charge_round, 0, 0, 1000),
+    NUMBER(inflate_prompt, 1, 0, 1000),
+    NUMBER(inflate_output, 1, 0, 1000),
+    NUMBER(fail_charge, 0, 0, 1000),
+    INT(hidden_prompt, 0, 0, 10000000),
+    DELAY(post_delay, 0),
+    NUMBER(post_lump, 0, 0, 1e9),
+    NUMBER(balance, 100, -1e6, 1e6),
+    NUMBER(gift, 0, 0, 1e6),
+    NUMBER(gift_expires, -1, -1, 1e12),
+    NUMBER(foreign, 0, 0, 1e6),
+    NUMBER(balance_unit, 0, 0, 1e6),
+    FLAG(unlimited, false),
+    TEXT(user_header),
+    BITS(capabilities_without, capability_names),
+    ENUM(capability_refusal, REFUSAL_ERROR, refusal_names),
+    INT(reasoning_burn, 0, 0, 100000000),
+    INT(reasoning_burn_low, -1, -1, 100000000),
+    INT(reasoning_min, 0, 0, 100000000),
+    TEXT(refuse_parameter),
+    TEXT(id_prefix),
+    FLAG(usage_absurd, false),
+    FLAG(cached_answer, false),
+    FLAG(same_answer, false),
+    INT(cached_tokens, 0, 0, 100000000),
     INT(close_after, 0, 0, 1000000000),
     FLAG(close_header, false),
     NUMBER(close_idle, -1, -1, 3600000),

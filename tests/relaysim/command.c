@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "shared/json.h"
+#include "tests/relaysim/account.h"
 #include "tests/relaysim/server.h"
 
 #define LOG_LAST_DEFAULT 1000
@@ -65,13 +66,13 @@ static int for_each(struct sim *sim, const cJSON *request, cJSON *answer, each_f
 static int set_one(struct sim *sim, struct relay *relay, const cJSON *request, cJSON *answer, struct err *err)
 {
     const cJSON *behaviour = cJSON_GetObjectItemCaseSensitive(request, "behaviour");
-    const cJSON *key = cJSON_GetObjectItemCaseSensitive(request, "key"), *models = cJSON_GetObjectItemCaseSensitive(request, "models");
+    const cJSON *models = cJSON_GetObjectItemCaseSensitive(request, "models");
     (void)answer;
     int e = behaviour ? relay_set(relay, json_string(request, "model"), behaviour, err) : 0;
     if (e == 0 && models)
         e = relay_set_models(&sim->relays, relay, models, err);
-    if (e == 0 && key)
-        relay_set_key(relay, json_string(request, "key"));
+    if (e == 0)
+        relay_set_secrets(relay, request);
     return e == 0 ? server_apply(sim, relay, err) : e;
 }
 
@@ -180,7 +181,7 @@ static int read_kind(const cJSON *request, int *ret, struct err *err)
 {
     const char *name = json_string(request, "kind");
     *ret = name ? record_kind_from_name(name) : -1;
-    return name && *ret < 0 ? err_set(err, -EINVAL, "kind: chat, models, reach or other is wanted") : 0;
+    return name && *ret < 0 ? err_set(err, -EINVAL, "kind: chat, models, reach, embeddings, price, balance or other is wanted") : 0;
 }
 
 static int command_log(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err)
@@ -281,17 +282,46 @@ static int command_quit(struct sim *sim, const cJSON *request, cJSON *answer, st
     return 0;
 }
 
+static int topup_one(struct sim *sim, struct relay *relay, const cJSON *request, cJSON *answer, struct err *err)
+{
+    double amount = 0, expires = -1;
+    const char *kind = json_string(request, "kind");
+    (void)sim;
+    (void)answer;
+    if (!json_number(request, "amount", &amount))
+        return err_set(err, -EINVAL, "topup: \"amount\", a number, is wanted");
+    json_number(request, "expires", &expires);
+    return account_put(relay, amount, kind ? kind : "topup", expires, err);
+}
+
+static int command_topup(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err)
+{
+    return for_each(sim, request, answer, topup_one, err);
+}
+
+static int command_account(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err)
+{
+    struct relay *relay;
+    int e = command_one_relay(sim, request, &relay, err);
+    if (e < 0)
+        return e;
+    if (!relay)
+        return err_set(err, -EINVAL, "account: \"relay\", a name, is wanted");
+    account_to_json(relay, answer);
+    return 0;
+}
+
 int command_run(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err)
 {
     static const struct {
         const char *name;
         int (*run)(struct sim *sim, const cJSON *request, cJSON *answer, struct err *err);
-    } commands[] = {{"set", command_set},     {"get", command_get},       {"reset", command_reset},
-                    {"add", command_add},     {"remove", command_remove}, {"log", command_log},
-                    {"stats", command_stats}, {"ping", command_ping},     {"quit", command_quit}};
+    } commands[] = {{"set", command_set},       {"get", command_get},   {"reset", command_reset}, {"add", command_add},
+                    {"remove", command_remove}, {"log", command_log},   {"stats", command_stats}, {"account", command_account},
+                    {"topup", command_topup},   {"ping", command_ping}, {"quit", command_quit}};
     const char *name = json_string(request, "cmd");
     for (size_t i = 0; name && i < ARRAY_LEN(commands); i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].run(sim, request, answer, err);
-    return err_set(err, -EINVAL, "cmd: set, get, reset, add, remove, log, wait, stats, ping or quit is wanted");
+    return err_set(err, -EINVAL, "cmd: set, get, reset, add, remove, log, wait, stats, account, topup, ping or quit is wanted");
 }

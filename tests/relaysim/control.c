@@ -135,7 +135,7 @@ static int begin_wait(struct client *c, const cJSON *request, struct err *err)
         return e;
     const char *kind = json_string(request, "kind");
     if (kind && (w.kind = record_kind_from_name(kind)) < 0)
-        return err_set(err, -EINVAL, "kind: chat, models, reach or other is wanted");
+        return err_set(err, -EINVAL, "kind: chat, models, reach, embeddings, price, balance or other is wanted");
     json_int(request, "since", &since);
     json_int(request, "count", &count);
     json_int(request, "timeout_ms", &timeout);

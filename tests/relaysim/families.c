@@ -195,11 +195,31 @@ static const struct saying anthropic_says[ERROR_ID_COUNT] = {
     [ERROR_OVERLOADED] = {529, "overloaded_error", NULL, "Overloaded"},
 };
 
+static const struct saying onehub_says[ERROR_ID_COUNT] = {
+    [ERROR_BAD_KEY] = {401, "one_hub_error", "invalid_api_key", "无效的令牌"},
+    [ERROR_NO_CREDIT] = {402, "one_hub_error", "insufficient_user_quota", "用户额度不足"},
+    [ERROR_KEY_LIMIT] = {403, "one_hub_error", "pre_consume_token_quota_failed", "令牌额度不足"},
+    [ERROR_MODEL_MISSING] = {503, "one_hub_error", "model_not_found", "当前分组 default 下对于模型 %s 无可用渠道"},
+    [ERROR_RATE_LIMITED] = {429, "one_hub_error", "rate_limited", "您的速率达到上限，请稍后再试。"},
+    [ERROR_UPSTREAM_FULL] = {429, "one_hub_error", "429", "当前分组上游负载已饱和，请稍后再试"},
+    [ERROR_SERVER] = {500, "one_hub_error", "do_request_failed", "do request failed"},
+};
+
+static const struct saying voapi_says[ERROR_ID_COUNT] = {
+    [ERROR_BAD_KEY] = {401, "voapi_error", "", "无效的令牌"},
+    [ERROR_NO_CREDIT] = {403, "voapi_error", "insufficient_user_quota", "用户额度不足"},
+    [ERROR_KEY_LIMIT] = {403, "voapi_error", "pre_consume_token_quota_failed", "令牌额度不足"},
+    [ERROR_MODEL_MISSING] = {503, "voapi_error", "model_not_found", "当前分组 default 下对于模型 %s 无可用渠道"},
+    [ERROR_RATE_LIMITED] = {429, "voapi_error", "", "请求过于频繁，请稍后再试"},
+    [ERROR_SERVER] = {500, "voapi_error", "do_request_failed", "do request failed"},
+};
+
 static const struct saying *const family_says[FAMILY_COUNT] = {
     [FAMILY_OPENAI] = openai_says,       [FAMILY_OPENROUTER] = openrouter_says, [FAMILY_SILICONFLOW] = siliconflow_says,
     [FAMILY_NEWAPI] = newapi_says,       [FAMILY_ONEAPI] = oneapi_says,         [FAMILY_AIHUBMIX] = aihubmix_says,
     [FAMILY_APIYI] = apiyi_says,         [FAMILY_DMXAPI] = dmxapi_says,         [FAMILY_SUB2API] = sub2api_says,
-    [FAMILY_ANTHROPIC] = anthropic_says,
+    [FAMILY_ANTHROPIC] = anthropic_says, [FAMILY_ONEHUB] = onehub_says,         [FAMILY_VOAPI] = voapi_says,
+    [FAMILY_RIXAPI] = dmxapi_says,       [FAMILY_SHELLAPI] = apiyi_says,
 };
 
 /* A row is empty when it has no status; then the family speaks as OpenAI does, with its own `type` if it always uses one. */
@@ -266,6 +286,23 @@ static void add_openrouter_error(const struct complaint *c, const struct saying 
     buf_add_str(ret, "},\"user_id\":\"user_simulated\"}");
 }
 
+/* Google's own form, whatever the family: a relay that speaks this dialect at all speaks it when it fails, too. */
+static void add_gemini_error(const struct complaint *c, const struct saying *s, int status, struct buf *ret)
+{
+    const char *word = status == 400   ? "INVALID_ARGUMENT"
+                       : status == 401 ? "UNAUTHENTICATED"
+                       : status == 403 ? "PERMISSION_DENIED"
+                       : status == 404 ? "NOT_FOUND"
+                       : status == 429 ? "RESOURCE_EXHAUSTED"
+                       : status == 503 ? "UNAVAILABLE"
+                       : status == 504 ? "DEADLINE_EXCEEDED"
+                       : status < 500  ? "FAILED_PRECONDITION"
+                                       : "INTERNAL";
+    buf_printf(ret, "{\"error\":{\"code\":%d,\"message\":", status);
+    add_words(c, s->message, ret);
+    buf_printf(ret, ",\"status\":\"%s\"}}", word);
+}
+
 static const char *anthropic_type_of_status(int status)
 {
     return status == 401   ? "authentication_error"
@@ -282,7 +319,9 @@ void family_error_object(const struct complaint *c, int status, struct buf *ret)
     struct saying s = find_saying(c->family, c->error);
     if (!s.message) /* a family that says nothing at all has to say something in a stream */
         s = openai_says[c->error];
-    if (c->anthropic || c->family == FAMILY_ANTHROPIC) {
+    if (c->dialect == DIALECT_GEMINI) {
+        add_gemini_error(c, &s, status, ret);
+    } else if (c->dialect == DIALECT_ANTHROPIC || c->family == FAMILY_ANTHROPIC) {
         const char *type = c->family == FAMILY_ANTHROPIC ? s.type
                            : c->family == FAMILY_NEWAPI  ? "new_api_error"
                                                          : anthropic_type_of_status(status);
@@ -359,80 +398,65 @@ const char *family_error(const struct complaint *c, int status, struct buf *ret)
 
 /* --- the rest ----------------------------------------------------------------------------------------------------- */
 
-/* The i-th name that is listed, NULL at the end; a relay that takes every model lists one. */
-static const char *listed_model(const struct relay *relay, size_t i)
+const char *family_listed(const struct relay *relay, size_t i)
 {
     if (!relay->models)
         return i == 0 ? "gpt-4o-mini" : NULL;
     return i < relay->models->len ? relay->models->names[i] : NULL;
 }
 
-static void add_model(const struct relay *relay, const char *name, bool anthropic, bool price_feed, struct buf *ret)
+static void add_gemini_model(const char *name, struct buf *ret)
 {
-    const struct behaviour *b = relay_behaviour(relay, name);
-    if (price_feed) {
-        buf_add_str(ret, "{\"model_id\":");
-        json_quote(ret, name);
-        buf_printf(ret,
-                   ",\"desc\":\"\",\"pricing\":{\"input\":%.10g,\"output\":%.10g},\"types\":\"llm\",\"features\":\"\",\"input_modalities\":"
-                   "\"text\","
-                   "\"max_output\":16384,\"context_length\":128000}",
-                   b->price_input, b->price_output);
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    buf_printf(&path, "models/%s", name);
+    buf_add_str(ret, "{\"name\":");
+    json_quote(ret, buf_str(&path));
+    buf_add_str(ret, ",\"version\":\"001\",\"displayName\":");
+    json_quote(ret, name);
+    buf_add_str(ret, ",\"description\":\"\",\"inputTokenLimit\":128000,\"outputTokenLimit\":16384,\"supportedGenerationMethods\":"
+                     "[\"generateContent\",\"countTokens\"],\"temperature\":1,\"topP\":0.95,\"topK\":64}");
+}
+
+static void add_model(const struct relay *relay, const char *name, enum dialect dialect, struct buf *ret)
+{
+    if (dialect == DIALECT_GEMINI) {
+        add_gemini_model(name, ret);
         return;
     }
     buf_add_str(ret, "{\"id\":");
     json_quote(ret, name);
-    if (anthropic) {
+    if (dialect == DIALECT_ANTHROPIC) {
         buf_add_str(ret, ",\"type\":\"model\",\"display_name\":");
         json_quote(ret, name);
         buf_add_str(ret, ",\"created_at\":\"2025-01-01T00:00:00Z\"}");
-        return;
-    }
-    switch (relay->family) {
-    case FAMILY_OPENROUTER:
-        buf_add_str(ret, ",\"canonical_slug\":");
-        json_quote(ret, name);
-        buf_add_str(ret, ",\"name\":");
-        json_quote(ret, name);
-        buf_printf(ret,
-                   ",\"created\":1692901234,\"description\":\"\",\"context_length\":128000,\"architecture\":{\"modality\":\"text->text\","
-                   "\"input_modalities\":[\"text\"],\"output_modalities\":[\"text\"],\"tokenizer\":\"GPT\",\"instruct_type\":null},"
-                   "\"pricing\":{\"prompt\":\"%.12g\","
-                   "\"completion\":\"%.12g\",\"request\":\"%.12g\",\"image\":\"0\"},\"top_provider\":{\"context_length\":128000,"
-                   "\"max_completion_tokens\":16384,\"is_moderated\":true},\"per_request_limits\":null,\"supported_parameters\":[\"max_"
-                   "tokens\",\"temperature\"]}",
-                   b->price_input / 1e6, b->price_output / 1e6, b->price_call);
-        break;
-    case FAMILY_NEWAPI:
+    } else if (relay->family == FAMILY_NEWAPI) {
         buf_add_str(ret, ",\"object\":\"model\",\"created\":1626777600,\"owned_by\":\"openai\",\"supported_endpoint_types\":[\"openai\"]}");
-        break;
-    case FAMILY_ONEAPI:
+    } else if (relay->family == FAMILY_ONEAPI) {
         buf_add_str(ret, ",\"object\":\"model\",\"created\":1626777600,\"owned_by\":\"openai\",\"permission\":[],\"root\":");
         json_quote(ret, name);
         buf_add_str(ret, ",\"parent\":null}");
-        break;
-    default:
+    } else {
         buf_add_str(ret, ",\"object\":\"model\",\"created\":1686935002,\"owned_by\":\"simulated\"}");
     }
 }
 
-void family_models(const struct relay *relay, bool anthropic, bool price_feed, struct buf *ret)
+void family_models(const struct relay *relay, enum dialect dialect, struct buf *ret)
 {
-    bool plain = relay->family != FAMILY_NEWAPI && relay->family != FAMILY_OPENROUTER && !anthropic && !price_feed;
-    buf_add_str(ret, relay->family == FAMILY_NEWAPI && !anthropic ? "{\"success\":true,\"data\":["
-                     : plain                                      ? "{\"object\":\"list\",\"data\":["
-                                                                  : "{\"data\":[");
+    bool newapi = relay->family == FAMILY_NEWAPI && dialect != DIALECT_ANTHROPIC && dialect != DIALECT_GEMINI;
+    buf_add_str(ret, dialect == DIALECT_GEMINI      ? "{\"models\":["
+                     : dialect == DIALECT_ANTHROPIC ? "{\"data\":["
+                     : newapi                       ? "{\"success\":true,\"data\":["
+                                                    : "{\"object\":\"list\",\"data\":[");
     const char *name;
-    for (size_t i = 0, written = 0; (name = listed_model(relay, i)); i++)
+    for (size_t i = 0, written = 0; (name = family_listed(relay, i)); i++)
         if (relay_has_model(relay, name)) {
             if (written++)
                 buf_add_char(ret, ',');
-            add_model(relay, name, anthropic, price_feed, ret);
+            add_model(relay, name, dialect, ret);
         }
-    buf_add_str(ret, anthropic                        ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}"
-                     : price_feed                     ? "],\"message\":\"\",\"success\":true}"
-                     : relay->family == FAMILY_NEWAPI ? "],\"object\":\"list\"}"
-                                                      : "]}");
+    buf_add_str(ret, dialect == DIALECT_ANTHROPIC ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}"
+                     : newapi                     ? "],\"object\":\"list\"}"
+                                                  : "]}");
 }
 
 void family_headers(enum family family, uint64_t id, struct buf *ret)
@@ -472,22 +496,12 @@ void family_page(const struct relay *relay, struct buf *ret)
                relay->name, relay->name);
 }
 
-bool family_status_page(const struct relay *relay, struct buf *ret)
+void family_reply_id(enum family family, enum dialect dialect, uint64_t id, char *ret, size_t size)
 {
-    if (relay->family != FAMILY_NEWAPI && relay->family != FAMILY_ONEAPI)
-        return false;
-    buf_printf(
-        ret,
-        "{\"success\":true,\"message\":\"\",\"data\":{\"version\":\"v0.0.0-simulated\",\"start_time\":1767225600,\"system_name\":\"%s\","
-        "\"quota_per_unit\":500000,\"display_in_currency\":true%s}}",
-        relay->name,
-        relay->family == FAMILY_NEWAPI
-            ? ",\"quota_display_type\":\"USD\",\"price\":7.3,\"usd_exchange_rate\":7.3,\"announcements\":[],\"faq\":[]"
-            : ",\"chat_link\":\"\",\"oidc\":false");
-    return true;
-}
-
-void family_reply_id(enum family family, bool anthropic, uint64_t id, char *ret, size_t size)
-{
-    snprintf(ret, size, "%s%016llx", anthropic ? "msg_" : family == FAMILY_OPENROUTER ? "gen-" : "chatcmpl-", (unsigned long long)id);
+    const char *prefix = dialect == DIALECT_ANTHROPIC   ? "msg_"
+                         : dialect == DIALECT_RESPONSES ? "resp_"
+                         : dialect == DIALECT_GEMINI    ? "g"
+                         : family == FAMILY_OPENROUTER  ? "gen-"
+                                                        : "chatcmpl-";
+    snprintf(ret, size, "%s%016llx", prefix, (unsigned long long)id);
 }

@@ -41,9 +41,14 @@ static int parse_request_line(struct request *r, const char *line, size_t len)
         return -E2BIG;
     copy_token(r->method, sizeof r->method, line, (size_t)(sp - line));
     copy_token(r->target, sizeof r->target, target, path_len);
+    if (query)
+        copy_token(r->query, sizeof r->query, query + 1, (size_t)(sp2 - query) - 1);
     r->close = end[-1] == '0';
     return *r->target == '/' ? 0 : -EINVAL;
 }
+
+/* What the forks of new-api call the header that names the user. */
+static const char *const user_headers[] = {"new-api-user", "veloera-user", "voapi-user", "rix-api-user", "dmx-api-user"};
 
 static int parse_header(struct request *r, const char *name, size_t name_len, const char *value, size_t len)
 {
@@ -71,15 +76,26 @@ static int parse_header(struct request *r, const char *name, size_t name_len, co
         for (char *p = r->host; *p; p++)
             *p = (char)tolower((unsigned char)*p);
     } else if (IS("authorization")) {
-        bool bearer = len > 7 && strncasecmp(value, "Bearer ", 7) == 0;
+        bool bearer = r->bearer = len > 7 && strncasecmp(value, "Bearer ", 7) == 0;
         copy_token(r->key, sizeof r->key, value + (bearer ? 7 : 0), len - (bearer ? 7 : 0));
-    } else if (IS("x-api-key")) {
+    } else if (IS("x-api-key") || IS("x-goog-api-key")) {
         copy_token(r->key, sizeof r->key, value, len);
+    } else if (IS("accept-encoding")) {
+        char list[128];
+        copy_token(list, sizeof list, value, len);
+        r->gzip = strcasestr(list, "gzip") != NULL;
+    } else if (IS("if-none-match")) {
+        copy_token(r->matches, sizeof r->matches, value, len);
     } else if (IS("connection")) {
         r->close |= len == 5 && strncasecmp(value, "close", 5) == 0;
     } else if (IS("expect")) {
         r->expect_continue = len == 12 && strncasecmp(value, "100-continue", 12) == 0;
     }
+    for (size_t i = 0; i < ARRAY_LEN(user_headers); i++)
+        if (name_len == strlen(user_headers[i]) && strncasecmp(name, user_headers[i], name_len) == 0) {
+            copy_token(r->user, sizeof r->user, value, len);
+            copy_token(r->user_header, sizeof r->user_header, user_headers[i], name_len);
+        }
 #undef IS
     return 0;
 }
@@ -115,6 +131,39 @@ static int parse_head(struct request *r, const char *data, size_t len)
         line = nl + 1;
     }
     return *r->method ? 0 : -EINVAL;
+}
+
+static int hex_digit(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+}
+
+void http_unescape(const char *text, size_t len, char *ret, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len && n + 1 < size; i++) {
+        int high = text[i] == '%' && i + 2 < len ? hex_digit(text[i + 1]) : -1, low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        if (low >= 0 && (high || low)) {
+            ret[n++] = (char)(high * 16 + low);
+            i += 2;
+        } else {
+            ret[n++] = text[i];
+        }
+    }
+    ret[n] = 0;
+}
+
+bool request_query(const struct request *r, const char *name, char *ret, size_t size)
+{
+    size_t name_len = strlen(name);
+    *ret = 0;
+    for (const char *p = r->query; *p; p += strcspn(p, "&"), p += *p == '&')
+        if (strncmp(p, name, name_len) == 0 && p[name_len] == '=') {
+            p += name_len + 1;
+            http_unescape(p, strcspn(p, "&"), ret, size);
+            return true;
+        }
+    return false;
 }
 
 /* Where the head ends (behind its blank line), or 0. */

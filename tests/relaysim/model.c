@@ -2,7 +2,7 @@
  *
  * By default it reads: probed asks a question on five clauses "NAME did the THING" (probed/probe/challenge.c has the form), and solve()
  * looks the answer up as anybody would, so a route through here passes the challenge. It can also be told to repeat, to say a fixed text or
- * to take the wrong clause. Pure. */
+ * to take the wrong clause. To an open question it makes up sentences, other ones each time, as an honest model does. Pure. */
 #include "tests/relaysim/model.h"
 
 #include <stdlib.h>
@@ -89,7 +89,65 @@ static bool solve(const char *prompt, bool wrong, struct buf *ret)
     return false;
 }
 
-void model_reply(const struct behaviour *b, const char *prompt, struct buf *ret)
+/* --- what it says to other questions ------------------------------------------------------------------------------ */
+
+/* What it says to everything when it is one model behind many names. */
+static const char same_words[] =
+    "Certainly! Here is a short overview. The river rises in the hills above the old town, passes two mills and a bridge of grey stone, "
+    "and "
+    "reaches the sea after forty miles. In spring it floods the lower meadows, and in a dry summer one can cross it on foot. The town grew "
+    "around its market, which is still held on every second Thursday of the month.";
+
+uint64_t model_hash(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    return hash;
+}
+
+static const char *choose(const char *const words[], size_t n, uint64_t *chance)
+{
+    return words[random_next(chance) % n];
+}
+
+/* One of many thousand. */
+static void say_sentence(uint64_t *chance, struct buf *ret)
+{
+    static const char *const times[] = {"Early in the day", "Before the first boat", "When the fog lifts", "After a night of rain",
+                                        "Toward noon",      "In the last light",     "As the bells ring",  "While the kettle sings"};
+    static const char *const whos[] = {"an old dog",     "the baker's son",  "a woman in green", "the youngest clerk",
+                                       "a quiet tailor", "the night porter", "a flock of gulls", "the retired captain"};
+    static const char *const dos[] = {"crosses", "watches", "passes", "remembers", "circles", "leaves", "studies", "greets"};
+    static const char *const whats[] = {"the wet stones", "a row of crates",   "the painted doors", "a broken lantern",
+                                        "the tall masts", "three blue wagons", "the empty benches", "a heap of nets"};
+    static const char *const ends[] = {"without a word", "with cold hands",    "and thinks of spring", "as if nothing had happened",
+                                       "humming softly", "and turns for home", "under a pale sky",     "until somebody laughs"};
+    buf_printf(ret, "%s %s %s %s by the %s, ", choose(times, ARRAY_LEN(times), chance), choose(whos, ARRAY_LEN(whos), chance),
+               choose(dos, ARRAY_LEN(dos), chance), choose(whats, ARRAY_LEN(whats), chance),
+               random_next(chance) % 2 ? "harbour wall" : "narrow gate");
+    buf_printf(ret, "%s, while %s %s %s.", choose(ends, ARRAY_LEN(ends), chance), choose(whos, ARRAY_LEN(whos), chance),
+               choose(dos, ARRAY_LEN(dos), chance), choose(whats, ARRAY_LEN(whats), chance));
+}
+
+/* An open question gets sentences of its own, others one that says that it cannot tell. */
+static void say_other(const struct behaviour *b, const char *prompt, uint64_t chance, struct buf *ret)
+{
+    bool open = strstr(prompt, "sentence") || strstr(prompt, "escribe") || strstr(prompt, "Write ");
+    if (b->same_answer) {
+        buf_add_str(ret, same_words);
+    } else if (b->text) {
+        buf_add_str(ret, b->text);
+    } else if (open) {
+        say_sentence(&chance, ret);
+        buf_add_char(ret, ' ');
+        say_sentence(&chance, ret);
+    } else {
+        buf_add_str(ret, "I cannot tell.");
+    }
+}
+
+void model_reply(const struct behaviour *b, const char *prompt, uint64_t chance, struct buf *ret)
 {
     switch (b->answer) {
     case ANSWER_ECHO:
@@ -108,7 +166,7 @@ void model_reply(const struct behaviour *b, const char *prompt, struct buf *ret)
     case ANSWER_SMART:
     case ANSWER_WRONG:
         if (!solve(prompt, b->answer == ANSWER_WRONG, ret))
-            buf_add_str(ret, b->text ? b->text : "I cannot tell.");
+            say_other(b, prompt, chance, ret);
         break;
     }
 }

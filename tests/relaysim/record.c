@@ -21,7 +21,18 @@ struct seen {
     uint32_t count;
 };
 
-static const char *const kind_names[] = {"other", "reach", "models", "chat"};
+static const char *const kind_names[] = {"other", "reach", "models", "chat", "embeddings", "price", "balance"};
+
+static const char *const dialect_names[] = {
+#define X(id, name) name,
+    DIALECT_TABLE(X)
+#undef X
+};
+
+const char *dialect_name(enum dialect dialect)
+{
+    return dialect_names[dialect];
+}
 
 int record_kind_from_name(const char *name)
 {
@@ -162,7 +173,7 @@ cJSON *record_to_json(const struct record *record)
     json_add_int(json, "seq", (int64_t)record->seq);
     json_add_string(json, "relay", record->relay ? record->relay->name : NULL);
     json_add_string(json, "kind", kind_names[record->kind]);
-    json_add_string(json, "dialect", record->anthropic ? "anthropic" : "openai");
+    json_add_string(json, "dialect", dialect_name((enum dialect)record->dialect));
     json_add_string(json, "model", record->model);
     json_add_bool(json, "stream", record->stream);
     json_add_int(json, "connection", (int64_t)record->connection);
@@ -181,7 +192,11 @@ cJSON *record_to_json(const struct record *record)
     json_add_int(json, "prompt_tokens", record->prompt_tokens);
     json_add_int(json, "completion_tokens", record->completion_tokens);
     json_add_int(json, "reasoning_tokens", record->reasoning_tokens);
-    json_add_number(json, "cost", record->cost);
+    json_add_int(json, "told_prompt_tokens", record->told_prompt_tokens);
+    json_add_int(json, "told_completion_tokens", record->told_completion_tokens);
+    json_add_number(json, "advertised", record->advertised);
+    json_add_number(json, "charged", record->charged);
+    json_add_number(json, "cost", record->charged); /* the name that it had first */
     json_add_int(json, "sent", (int64_t)record->sent);
     json_add_int(json, "tokens_sent", record->tokens_sent);
     add_times(json, record);

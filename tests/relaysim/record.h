@@ -7,13 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/relaysim/dialect.h"
 #include "tests/relaysim/reactor.h"
 #include "tests/relaysim/relay.h"
 
 #define RECORD_TOKENS_MAX 2048
 #define RECORDS_DEFAULT   16384
 
-enum record_kind { RECORD_OTHER, RECORD_REACH, RECORD_MODELS, RECORD_CHAT };
+enum record_kind { RECORD_OTHER, RECORD_REACH, RECORD_MODELS, RECORD_CHAT, RECORD_EMBEDDINGS, RECORD_PRICE, RECORD_BALANCE };
 
 struct record { /* of one request; counted: by the log and by the exchange */
     unsigned refs;
@@ -22,7 +23,8 @@ struct record { /* of one request; counted: by the log and by the exchange */
     uint64_t connection;       /* its number */
     uint32_t nth;              /* request on that connection, 1.. */
     uint8_t kind;              /* enum record_kind */
-    bool anthropic, stream, tls, ended;
+    uint8_t dialect;           /* enum dialect */
+    bool stream, tls, ended;
     uint16_t status; /* sent; 0 = none */
     char model[64];
     char how[24];          /* "answered", "error", a fault's name, "left", "closed", "removed" */
@@ -30,9 +32,10 @@ struct record { /* of one request; counted: by the log and by the exchange */
     uint64_t body_hash[4]; /* SHA-256 of the body */
     size_t body_len;
     uint32_t seen; /* how many requests with this very body the relay has had, this one included */
-    uint32_t prompt_tokens, completion_tokens, reasoning_tokens;
-    double cost;
-    struct instant accepted, handshaked, first_byte, complete; /* of the connection; received */
+    uint32_t prompt_tokens, completion_tokens, reasoning_tokens; /* what it was */
+    uint32_t told_prompt_tokens, told_completion_tokens;         /* what usage says */
+    double advertised, charged;                                  /* what is told at the listed prices; what is taken */
+    struct instant accepted, handshaked, first_byte, complete;   /* of the connection; received */
     struct instant headers, comment, data, reasoning, content, content_last, done,
         end;       /* each taken right before the send() with its last byte */
     uint64_t sent; /* bytes */

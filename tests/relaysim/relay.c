@@ -12,6 +12,7 @@
 #include "shared/alloc.h"
 #include "shared/json.h"
 #include "shared/text.h"
+#include "tests/relaysim/account.h"
 
 #define MODELS_MAX 10000
 
@@ -132,6 +133,8 @@ int relay_set(struct relay *relay, const char *model, const cJSON *json, struct 
     struct behaviour **place = m ? &m->behaviour : &relay->behaviour;
     behaviour_unref(*place);
     *place = made;
+    if (!model)
+        account_apply(relay, json);
     return 0;
 }
 
@@ -153,13 +156,39 @@ void relay_reset(struct relays *r, struct relay *relay)
     relay->rate_left = relay->credit_used = 0;
     relay->rate_at = 0;
     relay->credit_requests_used = 0;
+    account_free(relay->account);
+    relay->account = NULL;
+    free(relay->last_answer);
+    relay->last_answer = NULL;
+}
+
+static void replace(char **text, const char *with)
+{
+    char *copy = with ? alloc_string(with) : NULL;
+    free(*text);
+    *text = copy;
 }
 
 void relay_set_key(struct relay *relay, const char *key)
 {
-    char *copy = key ? alloc_string(key) : NULL;
-    free(relay->key);
-    relay->key = copy;
+    replace(&relay->key, key);
+}
+
+void relay_set_secrets(struct relay *relay, const cJSON *json)
+{
+    const struct {
+        const char *name;
+        char **text;
+    } secrets[] = {{"key", &relay->key},
+                   {"access_token", &relay->access_token},
+                   {"management_key", &relay->management_key},
+                   {"user_id", &relay->user_id}};
+    char number[32]; /* user_id may be one */
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
+        if (cJSON_HasObjectItem(json, secrets[i].name))
+            replace(secrets[i].text, cJSON_IsString(cJSON_GetObjectItemCaseSensitive(json, secrets[i].name))
+                                         ? json_string(json, secrets[i].name)
+                                         : json_text(json, secrets[i].name, number, sizeof number));
 }
 
 /* --- the registry ------------------------------------------------------------------------------------------------- */
@@ -184,6 +213,11 @@ void relays_done(struct relays *r)
         forget_models(relay);
         behaviour_unref(relay->behaviour);
         model_list_unref(relay->models);
+        account_free(relay->account);
+        free(relay->last_answer);
+        free(relay->access_token);
+        free(relay->management_key);
+        free(relay->user_id);
         free(relay->key);
         free(relay->name);
         free(relay);
@@ -300,11 +334,12 @@ struct relay *relays_add(struct relays *r, const cJSON *json, struct err *err)
         forget_models(relay);
         behaviour_unref(relay->behaviour);
         model_list_unref(relay->models);
+        account_free(relay->account);
         free(relay);
         err_prefix(err, "relay \"%s\"", name);
         return NULL;
     }
-    relay_set_key(relay, json_string(json, "key"));
+    relay_set_secrets(relay, json);
     relay->name = alloc_string(name);
     register_relay(r, relay);
     return relay;

@@ -12,17 +12,21 @@
 #define RELAYS_MAX     100000
 
 /* X(ID, name) */
-#define FAMILY_TABLE(X)           \
-    X(OPENAI, "openai")           \
-    X(OPENROUTER, "openrouter")   \
-    X(SILICONFLOW, "siliconflow") \
-    X(NEWAPI, "newapi")           \
-    X(ONEAPI, "oneapi")           \
-    X(AIHUBMIX, "aihubmix")       \
-    X(APIYI, "apiyi")             \
-    X(DMXAPI, "dmxapi")           \
-    X(SUB2API, "sub2api")         \
-    X(ANTHROPIC, "anthropic")
+#define FAMILY_TABLE(X)                                                                                                                    \
+    X(OPENAI, "openai")                                                                                                                    \
+    X(OPENROUTER, "openrouter")                                                                                                            \
+    X(SILICONFLOW, "siliconflow")                                                                                                          \
+    X(NEWAPI, "newapi")                                                                                                                    \
+    X(ONEAPI, "oneapi")                                                                                                                    \
+    X(AIHUBMIX, "aihubmix")                                                                                                                \
+    X(APIYI, "apiyi")                                                                                                                      \
+    X(DMXAPI, "dmxapi")                                                                                                                    \
+    X(SUB2API, "sub2api")                                                                                                                  \
+    X(ANTHROPIC, "anthropic")                                                                                                              \
+    X(ONEHUB, "onehub")                                                                                                                    \
+    X(VOAPI, "voapi")                                                                                                                      \
+    X(RIXAPI, "rixapi")                                                                                                                    \
+    X(SHELLAPI, "shellapi")
 
 enum family {
 #define X(id, name) FAMILY_##id,
@@ -44,11 +48,15 @@ struct model_behaviour {
     char model[];
 };
 
+struct account;
 struct listener;
 
 struct relay {
     char *name;
     char *key;                 /* NULL = any, or none */
+    char *access_token;        /* of its user page; NULL = nobody has one */
+    char *management_key;      /* OpenRouter's; NULL = there is none */
+    char *user_id;             /* NULL = "1" */
     struct model_list *models; /* NULL = every model there is */
     struct behaviour *behaviour;
     struct model_behaviour *by_model;
@@ -65,7 +73,9 @@ struct relay {
     uint32_t in_flight, in_flight_max;
     uint64_t connections, handshakes_failed;
     uint64_t requests, chats, models_requests, answered, failed, left, tokens, duplicates;
-    double spent; /* by its own prices, since start */
+    double spent;            /* what it charged, since start */
+    struct account *account; /* NULL until money is asked about or spent */
+    char *last_answer;       /* what it said last; NULL = nothing yet */
 };
 
 struct relays {
@@ -92,8 +102,10 @@ struct behaviour *relay_behaviour(const struct relay *relay, const char *model);
 /* Lays members over the behaviour of the relay, or of one model of it. */
 int relay_set(struct relay *relay, const char *model, const cJSON *json, struct err *err) ATTR_UNUSED_RESULT;
 void relay_reset(struct relays *r, struct relay *relay); /* behaviour as a new one has it; counters that limits use; not the statistics */
-/* Replaces the key (NULL = any). */
+/* Replaces the key (NULL = any), or one of the other secrets, by its name in the configuration. */
 void relay_set_key(struct relay *relay, const char *key);
+void relay_set_secrets(struct relay *relay,
+                       const cJSON *json); /* those of "key", "access_token", "management_key", "user_id" that are there */
 int relay_set_models(struct relays *r, struct relay *relay, const cJSON *json, struct err *err) ATTR_UNUSED_RESULT;
 
 #endif

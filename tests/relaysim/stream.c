@@ -2,37 +2,31 @@
  *
  * Comments, the role-only and empty deltas that are no tokens, the reply's pieces at their drawn times, finish, usage and [DONE], each in
  * the relay's dialect and in whatever odd spelling of an event stream the behaviour asks for. A fault strikes after `at` pieces and decides
- * how the script ends. Each event is one HTTP chunk and one step. */
+ * how the script ends. Each event is one HTTP chunk and one step. The OpenAI dialect's events are written here, those of the others in
+ * files of their own (struct stream_form). */
 #include "tests/relaysim/stream.h"
 
 #include <string.h>
 
 #include "shared/json.h"
+#include "tests/relaysim/anthropic.h"
 #include "tests/relaysim/families.h"
+#include "tests/relaysim/gemini.h"
+#include "tests/relaysim/responses.h"
+#include "tests/relaysim/stream_parts.h"
 
 #define SPLIT_GAP (2 * USEC_PER_MSEC) /* between the halves of a character: longer than a reader needs to come back for more */
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
-
-struct writer {
-    const struct reply *r;
-    struct script *s;
-    const char *eol;
-    bool started;
-    size_t pieces_out; /* for cumulative usage */
-    struct buf event, json;
-    struct buf said, thought; /* so far, for cumulative deltas */
-};
 
 static const char *eol_of(const struct behaviour *b)
 {
     return b->crlf ? "\r\n" : b->cr ? "\r" : "\n";
 }
 
-/* The end of one write, unless everything is to come in one. */
-static void end_step(struct writer *w)
+void stream_end_step(struct writer *w)
 {
-    if (!w->r->b->burst)
+    if (!w->r->burst)
         script_cut(w->s);
 }
 
@@ -74,7 +68,7 @@ static void add_data_lines(struct writer *w, const char *json)
     buf_add_str(&w->event, w->eol);
 }
 
-static void put_event(struct writer *w, const char *name, const char *json, bool last)
+void stream_put_event(struct writer *w, const char *name, const char *json, bool last)
 {
     buf_clear(&w->event);
     if (!w->started && w->r->b->bom)
@@ -100,7 +94,7 @@ static void put_comments(struct writer *w)
         buf_printf(&w->event, ":%s%s%s", r->b->comment ? r->b->comment : family_comment(r->relay->family), w->eol, w->eol);
         put_body(w, w->event.data, w->event.len);
         script_mark(w->s, MARK_COMMENT, 0);
-        end_step(w);
+        stream_end_step(w);
         script_after(w->s, spread_draw(&r->b->comment_gap, &r->relay->random));
     }
 }
@@ -118,14 +112,15 @@ static void put_chunk(struct writer *w, const char *delta, const char *finish)
         buf_printf(&w->json, "\"%s\"}]", finish);
     else
         buf_add_str(&w->json, "null}]");
-    if (r->b->usage == USAGE_EACH || (finish && r->b->usage == USAGE_FINISH)) {
+    bool each = r->b->usage == USAGE_EACH || (finish && r->b->usage == USAGE_FINISH);
+    if (each && reply_tells_usage(r)) {
         buf_add_str(&w->json, ",\"usage\":");
-        reply_add_usage(r, finish ? r->completion_tokens : (unsigned)w->pieces_out, &w->json);
+        reply_add_usage(r, finish ? r->len : w->pieces_out, &w->json);
     } else if (r->b->usage == USAGE_NULLS) {
         buf_add_str(&w->json, ",\"usage\":null");
     }
     buf_add_char(&w->json, '}');
-    put_event(w, NULL, buf_str(&w->json), false);
+    stream_put_event(w, NULL, buf_str(&w->json), false);
 }
 
 static void add_reasoning_member(const struct reply *r, const char *text, struct buf *ret)
@@ -158,30 +153,48 @@ static void add_reasoning_member(const struct reply *r, const char *text, struct
     json_quote(ret, text);
 }
 
-/* The text of piece i as its delta carries it. */
-static const char *piece_text(struct writer *w, size_t i)
+const char *stream_piece_text(struct writer *w, size_t i)
 {
     const struct reply *r = w->r;
     const struct piece *p = &r->pieces[i];
     struct buf *so_far = p->reasoning ? &w->thought : &w->said;
     if (!r->b->cumulative)
         buf_clear(so_far);
-    bool think = p->reasoning && r->b->reasoning_field == REASONING_INLINE && !r->anthropic;
+    bool think = p->reasoning && r->b->reasoning_field == REASONING_INLINE && r->dialect == DIALECT_OPENAI;
     if (think && i == 0)
         buf_add_str(so_far, "<think>");
     buf_add(so_far, r->text.data + p->at, p->len);
-    if (think && i + 1 == r->reasoning_tokens)
+    if (think && i + 1 == r->thoughts)
         buf_add_str(so_far, "</think>");
     return buf_str(so_far);
+}
+
+/* The first one names the function. */
+static void add_tool_member(const struct writer *w, size_t i, const char *text, struct buf *ret)
+{
+    const struct reply *r = w->r;
+    buf_add_str(ret, "\"tool_calls\":[{\"index\":0,");
+    if (i == r->thoughts) {
+        buf_printf(ret, "\"id\":\"call_%016llx\",\"type\":\"function\",", (unsigned long long)r->number);
+        buf_add_str(ret, "\"function\":{\"name\":");
+        json_quote(ret, r->tool);
+        buf_add_str(ret, ",\"arguments\":");
+    } else {
+        buf_add_str(ret, "\"function\":{\"arguments\":");
+    }
+    json_quote(ret, text);
+    buf_add_str(ret, "}}]");
 }
 
 static void put_openai_piece(struct writer *w, size_t i)
 {
     CLEANUP(buf_done) struct buf delta = BUF_INIT;
-    const char *text = piece_text(w, i);
+    const char *text = stream_piece_text(w, i);
     buf_add_char(&delta, '{');
     if (w->r->pieces[i].reasoning) {
         add_reasoning_member(w->r, text, &delta);
+    } else if (w->r->tool) {
+        add_tool_member(w, i, text, &delta);
     } else {
         buf_add_str(&delta, "\"content\":");
         json_quote(&delta, text);
@@ -195,11 +208,11 @@ static void put_openai_start(struct writer *w)
     const struct behaviour *b = w->r->b;
     if (b->role_delta) {
         put_chunk(w, "{\"role\":\"assistant\",\"content\":\"\"}", NULL);
-        end_step(w);
+        stream_end_step(w);
     }
     for (int i = 0; i < b->empty_deltas; i++) {
         put_chunk(w, i % 2 ? "{\"content\":\"\"}" : "{}", NULL);
-        end_step(w);
+        stream_end_step(w);
     }
 }
 
@@ -207,126 +220,39 @@ static void put_openai_end(struct writer *w)
 {
     const struct reply *r = w->r;
     if (r->b->finish)
-        put_chunk(w, "{}", r->length ? "length" : "stop");
+        put_chunk(w, "{}", r->length ? "length" : r->tool ? "tool_calls" : "stop");
     bool last = r->b->usage == USAGE_LAST || r->b->usage == USAGE_NULLS || r->b->usage == USAGE_ZERO;
-    if (last && (r->want_usage || !r->b->stream_options)) {
+    if (last && reply_tells_usage(r) && (r->want_usage || !r->b->stream_options)) {
         buf_clear(&w->json);
         reply_add_head(r, "chat.completion.chunk", &w->json);
         buf_add_str(&w->json, ",\"choices\":[],\"usage\":");
-        reply_add_usage(r, r->completion_tokens, &w->json);
+        reply_add_usage(r, r->len, &w->json);
         buf_add_char(&w->json, '}');
-        put_event(w, NULL, buf_str(&w->json), !r->b->done);
+        stream_put_event(w, NULL, buf_str(&w->json), !r->b->done);
     }
     if (r->b->done)
-        put_event(w, NULL, "[DONE]", true);
+        stream_put_event(w, NULL, "[DONE]", true);
 }
 
-/* --- the Anthropic dialect ---------------------------------------------------------------------------------------- */
-
-static bool thinks(const struct reply *r)
+enum error_id stream_error(const struct reply *r, int *status)
 {
-    return r->reasoning_tokens > 0;
-}
-
-static void put_block_start(struct writer *w, bool thinking)
-{
-    buf_clear(&w->json);
-    buf_printf(&w->json, "{\"type\":\"content_block_start\",\"index\":%d,\"content_block\":%s}", !thinking && thinks(w->r),
-               thinking ? "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}" : "{\"type\":\"text\",\"text\":\"\"}");
-    put_event(w, "content_block_start", buf_str(&w->json), false);
-}
-
-static void put_block_stop(struct writer *w, bool thinking)
-{
-    buf_clear(&w->json);
-    buf_printf(&w->json, "{\"type\":\"content_block_stop\",\"index\":%d}", !thinking && thinks(w->r));
-    put_event(w, "content_block_stop", buf_str(&w->json), false);
-}
-
-static void put_block_delta(struct writer *w, bool thinking, const char *text)
-{
-    buf_clear(&w->json);
-    buf_printf(&w->json, "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"%s\",\"%s\":", !thinking && thinks(w->r),
-               thinking ? "thinking_delta" : "text_delta", thinking ? "thinking" : "text");
-    json_quote(&w->json, text);
-    buf_add_str(&w->json, "}}");
-    put_event(w, "content_block_delta", buf_str(&w->json), false);
-}
-
-static void put_anthropic_start(struct writer *w)
-{
-    const struct reply *r = w->r;
-    buf_clear(&w->json);
-    buf_printf(&w->json,
-               "{\"type\":\"message_start\",\"message\":{\"id\":\"%s\",\"type\":\"message\",\"role\":\"assistant\",\"model\":", r->id);
-    json_quote(&w->json, r->model);
-    buf_printf(&w->json,
-               ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":%u,\"output_tokens\":%d}}}",
-               r->b->usage == USAGE_ZERO ? 0 : r->prompt_tokens, r->b->usage == USAGE_ZERO ? 0 : 1);
-    put_event(w, "message_start", buf_str(&w->json), false);
-    end_step(w);
-    put_event(w, "ping", "{\"type\":\"ping\"}", false);
-    put_block_start(w, thinks(r));
-    end_step(w);
-    for (int i = 0; i < r->b->empty_deltas; i++) {
-        put_block_delta(w, thinks(r), "");
-        end_step(w);
-    }
-}
-
-static void put_anthropic_piece(struct writer *w, size_t i)
-{
-    const struct reply *r = w->r;
-    bool thinking = r->pieces[i].reasoning;
-    if (!thinking && thinks(r) && i == r->reasoning_tokens) {
-        put_block_stop(w, true);
-        put_block_start(w, false);
-    }
-    put_block_delta(w, thinking, piece_text(w, i));
-}
-
-static void put_anthropic_end(struct writer *w)
-{
-    const struct reply *r = w->r;
-    put_block_stop(w, thinks(r) && r->len == r->reasoning_tokens);
-    if (r->b->finish) {
-        buf_clear(&w->json);
-        buf_printf(&w->json, "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null}",
-                   r->length ? "max_tokens" : "end_turn");
-        if (r->b->usage != USAGE_NEVER)
-            buf_printf(&w->json, ",\"usage\":{\"output_tokens\":%u}", r->b->usage == USAGE_ZERO ? 0 : r->completion_tokens);
-        buf_add_char(&w->json, '}');
-        put_event(w, "message_delta", buf_str(&w->json), false);
-    }
-    if (r->b->done)
-        put_event(w, "message_stop", "{\"type\":\"message_stop\"}", true);
-}
-
-/* --- the whole stream --------------------------------------------------------------------------------------------- */
-
-static void put_piece(struct writer *w, size_t i)
-{
-    w->pieces_out = i + 1;
-    if (w->r->anthropic)
-        put_anthropic_piece(w, i);
-    else
-        put_openai_piece(w, i);
-    script_mark(w->s, w->r->pieces[i].reasoning ? MARK_REASONING : MARK_CONTENT, 1);
-}
-
-static void put_error_event(struct writer *w)
-{
-    const struct reply *r = w->r;
     enum error_id error = r->b->error ? (enum error_id)r->b->error : ERROR_SERVER;
+    *status = r->b->status ? r->b->status : family_status((enum family)r->relay->family, error);
+    return error;
+}
+
+static void put_openai_error(struct writer *w)
+{
+    const struct reply *r = w->r;
+    int status;
     struct complaint c = {.family = (enum family)r->relay->family,
-                          .anthropic = r->anthropic,
-                          .error = error,
+                          .dialect = r->dialect,
+                          .error = stream_error(r, &status),
                           .message = r->b->message,
                           .model = r->model,
                           .id = r->number};
-    int status = r->b->status ? r->b->status : family_status(c.family, error);
     buf_clear(&w->json);
-    if (r->relay->family == FAMILY_OPENROUTER && !r->anthropic) {
+    if (r->relay->family == FAMILY_OPENROUTER && r->dialect == DIALECT_OPENAI) {
         reply_add_head(r, "chat.completion.chunk", &w->json);
         buf_printf(&w->json, ",\"error\":{\"code\":%d,\"message\":", status);
         json_quote(&w->json, r->b->message ? r->b->message : "Provider disconnected");
@@ -334,32 +260,52 @@ static void put_error_event(struct writer *w)
     } else {
         family_error_object(&c, status, &w->json);
     }
-    put_event(w, r->anthropic ? "error" : NULL, buf_str(&w->json), true);
+    stream_put_event(w, r->dialect == DIALECT_ANTHROPIC ? "error" : NULL, buf_str(&w->json), true);
 }
 
-/* An event that is no JSON: the first half of one that would be. */
+static void put_openai_text(struct writer *w, const char *raw)
+{
+    CLEANUP(buf_done) struct buf delta = BUF_INIT;
+    buf_printf(&delta, "{\"content\":\"%s\"}", raw);
+    put_chunk(w, buf_str(&delta), NULL);
+}
+
+static const struct stream_form openai_form = {.start = put_openai_start,
+                                               .piece = put_openai_piece,
+                                               .end = put_openai_end,
+                                               .error = put_openai_error,
+                                               .broken = "{\"id\":\"chatcmpl-broken\",\"choi",
+                                               .text = put_openai_text};
+
+/* --- the whole stream --------------------------------------------------------------------------------------------- */
+
+static const struct stream_form *form_of(const struct writer *w)
+{
+    static const struct stream_form *const forms[DIALECT_COUNT] = {[DIALECT_OPENAI] = &openai_form,
+                                                                   [DIALECT_ANTHROPIC] = &anthropic_form,
+                                                                   [DIALECT_GEMINI] = &gemini_form,
+                                                                   [DIALECT_RESPONSES] = &responses_form};
+    return forms[w->r->dialect];
+}
+
+static void put_piece(struct writer *w, size_t i)
+{
+    w->pieces_out = i + 1;
+    form_of(w)->piece(w, i);
+    script_mark(w->s, w->r->pieces[i].reasoning ? MARK_REASONING : MARK_CONTENT, 1);
+}
+
 static void put_malformed(struct writer *w)
 {
-    put_event(w, w->r->anthropic ? "content_block_delta" : NULL,
-              w->r->anthropic ? "{\"type\":\"content_block_delta\",\"ind" : "{\"id\":\"chatcmpl-broken\",\"choi", false);
-    end_step(w);
+    stream_put_event(w, form_of(w)->broken_name, form_of(w)->broken, false);
+    stream_end_step(w);
 }
 
 static void put_bad_utf8(struct writer *w)
 {
-    static const char bytes[] = "\xff\xfe\xc3(\xed\xa0\x80";
-    if (w->r->anthropic) {
-        buf_clear(&w->json);
-        buf_printf(&w->json, "{\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"}}",
-                   thinks(w->r), bytes);
-        put_event(w, "content_block_delta", buf_str(&w->json), false);
-    } else {
-        CLEANUP(buf_done) struct buf delta = BUF_INIT;
-        buf_printf(&delta, "{\"content\":\"%s\"}", bytes);
-        put_chunk(w, buf_str(&delta), NULL);
-    }
+    form_of(w)->text(w, "\xff\xfe\xc3(\xed\xa0\x80");
     script_mark(w->s, MARK_CONTENT, 1);
-    end_step(w);
+    stream_end_step(w);
 }
 
 /* How the fault strikes once `at` pieces are out. True: the stream goes no further. */
@@ -384,7 +330,7 @@ static bool strike(struct writer *w)
         w->s->end = SCRIPT_RESET;
         return true;
     case FAULT_STREAM_ERROR:
-        put_error_event(w);
+        (form_of(w)->error ? form_of(w)->error : put_openai_error)(w);
         w->s->end = w->r->b->framing == FRAMING_CHUNKED ? SCRIPT_KEEP : SCRIPT_CLOSE;
         if (w->r->b->framing == FRAMING_CHUNKED)
             buf_add_str(&w->s->bytes, "0\r\n\r\n");
@@ -409,10 +355,7 @@ static bool strike(struct writer *w)
 static void put_end(struct writer *w)
 {
     script_after(w->s, spread_draw(&w->r->b->tail, &w->r->relay->random));
-    if (w->r->anthropic)
-        put_anthropic_end(w);
-    else
-        put_openai_end(w);
+    form_of(w)->end(w);
     if (w->r->b->framing == FRAMING_CHUNKED)
         buf_add_str(&w->s->bytes, "0\r\n\r\n");
     script_mark(w->s, MARK_DONE, 0);
@@ -441,12 +384,12 @@ static bool put_pieces(struct writer *w)
             break;
         usec_t wait = spread_draw(i == 0 ? &r->b->first_token : &r->b->gap, &r->relay->random);
         at += wait;
-        if (r->b->burst || i == 0)
+        if (r->burst || i == 0)
             script_at(w->s, at);
         else
             script_after(w->s, wait);
         put_piece(w, i);
-        end_step(w);
+        stream_end_step(w);
     }
     return true;
 }
@@ -455,10 +398,7 @@ void stream_write(const struct reply *r, struct script *s)
 {
     struct writer w = {.r = r, .s = s, .eol = eol_of(r->b)};
     put_comments(&w);
-    if (r->anthropic)
-        put_anthropic_start(&w);
-    else
-        put_openai_start(&w);
+    form_of(&w)->start(&w);
     if (put_pieces(&w))
         put_end(&w);
     script_cut(s);
