@@ -2,6 +2,7 @@
  *
  * What the relay said is shown as it said it, escaped. Where nothing is known it says so instead of a number. */
 #include "routectl/explain.h"
+#include "routectl/explain_trust.h"
 #include "routectl/fetch.h"
 #include "routectl/fields.h"
 #include "routectl/figures.h"
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BAR_COLUMNS 16
+#define BAR_COLUMNS   16
+#define OFF_REFERENCE 3.0 /* a price so many times the reference, or this part of it, is remarkable */
 
 struct explained {
     const cJSON *json;
@@ -48,6 +50,8 @@ static void write_place(struct explained *e)
     buf_clear(&text);
     buf_printf(&text, isfinite(rank) ? "%.0f" : "unknown", rank);
     buf_printf(&text, ": %s", field_words(e->json, "reason_text"));
+    if (field_words(e->json, "reason_why")[0])
+        buf_printf(&text, " (%s)", field_words(e->json, "reason_why"));
     writer_fact(e->w, NULL, "rank", cell_string(buf_str(&text)));
     buf_clear(&text);
     if (isfinite(slots))
@@ -132,37 +136,54 @@ static void write_names(struct explained *e)
     }
 }
 
+static void add_price(const struct explained *e, const cJSON *price, struct buf *ret)
+{
+    char in[64], out[64], call[64], span[32];
+    double input = field_number(price, "input"), output = field_number(price, "output"), fee = field_number(price, "call");
+    double off = field_number(e->json, "price_facts.off_reference");
+    const char *state = field_words(e->json, "price_facts.state");
+
+    if (isfinite(input) && isfinite(output))
+        buf_printf(ret, "%s in, %s out a million tokens", figure_amount(in, sizeof in, input, e->currency),
+                   figure_amount(out, sizeof out, output, e->currency));
+    if (fee > 0)
+        buf_printf(ret, "%s%s a call", ret->len > 0 ? ", " : "", figure_amount(call, sizeof call, fee, e->currency));
+    if (ret->len == 0) {
+        buf_add_str(ret, "not known: counted as twice the dearest known one");
+        return;
+    }
+    if (field_words(price, "source")[0])
+        buf_printf(ret, ", from %s", field_words(price, "source"));
+    if (isfinite(field_number(price, "age_s")))
+        buf_printf(ret, ", %s old", figure_span(span, sizeof span, (usec_t)(fmin(field_number(price, "age_s"), 1e10) * 1e6)));
+    if (strcmp(state, "stale") == 0 || strcmp(state, "implausible") == 0)
+        buf_printf(ret, ", %s", state);
+    if (off > 0 && (strcmp(state, "implausible") == 0 || off > OFF_REFERENCE || off < 1.0 / OFF_REFERENCE))
+        buf_printf(ret, ", %.3g times the reference price", off);
+}
+
 static void write_money(struct explained *e)
 {
     struct buf text CLEANUP(buf_done) = BUF_INIT;
-    char in[64], out[64], call[64];
+    char sum[64];
     const cJSON *price = json_at(e->json, "price");
-    double input = field_number(price, "input"), output = field_number(price, "output"), fee = field_number(price, "call");
+    const char *state = field_words(e->json, "price_facts.state");
+    bool known = isfinite(field_number(price, "input")) || field_number(price, "call") > 0;
 
-    if (isfinite(input) && isfinite(output)) {
-        buf_printf(&text, "%s in, %s out a million tokens", figure_amount(in, sizeof in, input, e->currency),
-                   figure_amount(out, sizeof out, output, e->currency));
-        if (fee > 0)
-            buf_printf(&text, ", %s a call", figure_amount(call, sizeof call, fee, e->currency));
-        if (field_words(price, "source")[0])
-            buf_printf(&text, ", from %s", field_words(price, "source"));
-        if (isfinite(field_number(price, "age_s"))) {
-            char span[32];
-            buf_printf(&text, ", %s old", figure_span(span, sizeof span, (usec_t)(fmin(field_number(price, "age_s"), 1e10) * 1e6)));
-        }
-    } else {
-        buf_add_str(&text, "not known: counted as twice the dearest known one");
-    }
-    writer_fact(e->w, NULL, "price", cell_styled(cell_string(buf_str(&text)), isfinite(input) ? STYLE_PLAIN : STYLE_WARN));
+    add_price(e, price, &text);
+    writer_fact(e->w, NULL, "price",
+                cell_styled(cell_string(buf_str(&text)), known && (!state[0] || strcmp(state, "ok") == 0) ? STYLE_PLAIN : STYLE_WARN));
+    writer_fact(e->w, "price_source", NULL, cell_string(json_string(price, "source")));
+    explain_write_charges(e->json, e->w, e->now);
     buf_clear(&text);
     double spent = field_number(e->json, "budget.spent");
     if (isfinite(spent)) {
-        buf_printf(&text, "%s spent on its probes in 24 hours", figure_amount(in, sizeof in, spent, e->currency));
+        buf_printf(&text, "%s spent on its probes in 24 hours", figure_amount(sum, sizeof sum, spent, e->currency));
         if (isfinite(field_number(e->json, "budget.expected")))
             buf_printf(&text, ", a probe costs about %s",
-                       figure_amount(in, sizeof in, field_number(e->json, "budget.expected"), e->currency));
+                       figure_amount(sum, sizeof sum, field_number(e->json, "budget.expected"), e->currency));
         if (isfinite(field_number(e->json, "budget.reserve")))
-            buf_printf(&text, " and reserves %s", figure_amount(in, sizeof in, field_number(e->json, "budget.reserve"), e->currency));
+            buf_printf(&text, " and reserves %s", figure_amount(sum, sizeof sum, field_number(e->json, "budget.reserve"), e->currency));
         writer_fact(e->w, NULL, "budget", cell_string(buf_str(&text)));
     }
 }
@@ -201,19 +222,19 @@ static void write_terms(struct explained *e)
         writer_row(e->w, (struct cell[]){cell_string(json_string(term, "term")),
                                          cell_shown(cell_integer(nano), "%s", figure_thousands(digits, sizeof digits, nano)),
                                          cell_string(buf_str(&bar)), cell_string(json_string(term, "window")),
-                                         count_cell(field_number(term, "samples")),
-                                         figure_seconds(field_number(term, "age_s")), cell_string(json_string(term, "how"))});
+                                         count_cell(field_number(term, "samples")), figure_seconds(field_number(term, "age_s")),
+                                         cell_string(json_string(term, "how"))});
     }
     struct buf how CLEANUP(buf_done) = BUF_INIT;
     char score[32] = "?";
     if (isfinite(field_number(e->json, "score")))
         snprintf(score, sizeof score, "%.3f", field_number(e->json, "score"));
     buf_printf(&how, "%.9f failed requests; score %s", (double)sum * 1e-9, score);
-    writer_row(e->w, (struct cell[]){
-                         cell_styled(cell_string("sum"), STYLE_BOLD),
-                         cell_styled(cell_shown(cell_integer(sum), "%s", figure_thousands(digits, sizeof digits, sum)), STYLE_BOLD),
-                         cell_string(""), cell_shown(cell_unknown(), " "), cell_shown(cell_unknown(), " "), cell_shown(cell_unknown(), " "),
-                         cell_string(buf_str(&how))});
+    writer_row(e->w,
+               (struct cell[]){cell_styled(cell_string("sum"), STYLE_BOLD),
+                               cell_styled(cell_shown(cell_integer(sum), "%s", figure_thousands(digits, sizeof digits, sum)), STYLE_BOLD),
+                               cell_string(""), cell_shown(cell_unknown(), " "), cell_shown(cell_unknown(), " "),
+                               cell_shown(cell_unknown(), " "), cell_string(buf_str(&how))});
     writer_table_end(e->w);
     if (told && total != sum)
         writer_note(e->w, STYLE_BAD, "The terms do not add up to the loss that probed gives, %s: please report it.",
@@ -399,6 +420,7 @@ static void write_rest(struct explained *e)
 {
     const cJSON *item, *would = json_at(e->json, "counterfactual");
     double penalty = field_number(e->json, "flap.penalty"), suppress = field_number(e->json, "flap.suppress");
+    bool signals = cJSON_GetArraySize(json_at(e->json, "honesty.signals")) > 0;
     double passed = field_number(e->json, "honesty.challenges_passed"), failed = field_number(e->json, "honesty.challenges_failed");
     double differs = field_number(e->json, "honesty.model_differs"), bursts = field_number(e->json, "honesty.bursts");
 
@@ -408,10 +430,11 @@ static void write_rest(struct explained *e)
             writer_note(e->w, failed > passed ? STYLE_WARN : STYLE_PLAIN, "Challenges: %.0f passed, %.0f failed.", passed, failed);
         else
             writer_note(e->w, STYLE_DIM, "No challenge has been answered yet.");
-        if (differs > 0)
+        if (differs > 0 && !signals)
             writer_note(e->w, STYLE_WARN, "Another model's name came back %.0f times.", differs);
         if (bursts > 0)
             writer_note(e->w, STYLE_WARN, "%.0f streams came in one burst: their first-token times are not counted.", bursts);
+        explain_write_signals(e->json, e->w, e->now);
         if (penalty > 0)
             writer_note(e->w, penalty >= suppress ? STYLE_WARN : STYLE_DIM,
                         "Flapping: penalty %.0f, suppressed from %.0f on, taken back below %.0f.", penalty, suppress,
@@ -434,6 +457,8 @@ void explain_write(const cJSON *json, struct writer *w)
     write_group(&e);
     write_names(&e);
     write_money(&e);
+    explain_write_capabilities(e.json, w, e.now);
+    explain_write_burst(e.json, w);
     write_terms(&e);
     write_windows(&e);
     write_load(&e);

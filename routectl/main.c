@@ -26,7 +26,7 @@
     X(POLICY, "policy", 'p', "NAME", TAKES_POLICY, "rank by this policy (else the daemon's default)")                                      \
     X(JSON, "json", 'j', NULL, 0, "print JSON")                                                                                            \
     X(TSV, "tsv", 't', NULL, 0, "print tab separated lines")                                                                               \
-    X(OUTPUT, "output", 'o', "FORM", TAKES_OUTPUT, "of best: url, platform, env or json; else the file to write")                          \
+    X(OUTPUT, "output", 'o', "FORM", TAKES_OUTPUT, "of best: url, platform, env or json; of forecast: tokens; else the file to write")     \
     X(FOR, "for", 'f', "DURATION", TAKES_FOR, "how long it holds (2h), or how long to watch")                                              \
     X(REASON, "reason", 'r', "TEXT", TAKES_REASON, "why, for those who see it later")                                                      \
     X(COUNT, "count", 'n', "N", TAKES_COUNT, "end after N tables or events; else the last N")                                              \
@@ -41,6 +41,11 @@
     X(FOLLOW, "follow", 'F', NULL, TAKES_EVENTS, "go on with what happens from now on; -f after the verb does too")                        \
     X(MONTH, "month", 'M', "MONTH", TAKES_REPORT, "of that month: 2026-10")                                                                \
     X(HTML, "html", 'H', NULL, TAKES_REPORT, "one page of HTML instead of Markdown")                                                       \
+    X(CURRENCY, "currency", 'y', "CODE", TAKES_CURRENCY, "show money in CNY, USD ... (else the daemon's own)")                             \
+    X(LONG, "long", 'l', NULL, TAKES_LONG, "with the details of each")                                                                     \
+    X(REQUESTS, "requests", 'R', "RATE", TAKES_WORKLOAD, "so many requests: 50k/day, 2M/day, 300/h")                                       \
+    X(INPUT, "input", 'I', "TOKENS", TAKES_WORKLOAD, "tokens that a request sends (1000); --output: that it gets (300)")                   \
+    X(DAYS, "days", 'D', "N", TAKES_WORKLOAD, "the cost of so many days (30)")                                                             \
     X(TIMEOUT, "timeout", 'T', "DURATION", 0, "how long to wait for an answer (10s)")                                                      \
     X(NO_COLOR, "no-color", 'C', NULL, 0, "no colours (also by NO_COLOR; there are none but on a terminal)")                               \
     X(HELP, "help", 'h', NULL, 0, "help, also after a verb")                                                                               \
@@ -210,68 +215,69 @@ static bool parse_moment(usec_t *ret, const char *text, const char *option)
     return true;
 }
 
-static bool take_option(struct command *command, struct given *given, int letter, const char *value)
+/* Where an option whose value is kept as it was typed belongs; NULL = it is none of those. */
+static const char **text_option(struct command *command, int letter)
+{
+    const struct {
+        int letter;
+        const char **text;
+    } kept[] = {
+        {'s', &command->socket}, {'p', &command->policy}, {'o', &command->output},   {'r', &command->reason},   {'c', &command->config},
+        {'w', &command->with},   {'P', &command->probed}, {'m', &command->metric},   {'k', &command->kind},     {'M', &command->month},
+        {'I', &command->input},  {'D', &command->days},   {'y', &command->currency}, {'R', &command->requests},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        if (kept[i].letter == letter)
+            return kept[i].text;
+    }
+    return NULL;
+}
+
+static bool take_count(struct command *command, const char *value)
 {
     char *end = NULL;
+    errno = 0;
+    command->count = strtol(value, &end, 10);
+    if (errno || end == value || *end || command->count < 1 || command->count > COUNT_MAX) {
+        complain("--count %s: a number from 1 to %ld is wanted", value, COUNT_MAX);
+        return false;
+    }
+    return true;
+}
 
+static bool take_option(struct command *command, struct given *given, int letter, const char *value)
+{
+    const char **text = text_option(command, letter);
+
+    if (text) {
+        *text = value;
+        return true;
+    }
     switch (letter) {
-    case 's':
-        command->socket = value;
-        break;
-    case 'p':
-        command->policy = value;
-        break;
     case 'j':
         given->json = true;
         break;
     case 't':
         given->tsv = true;
         break;
-    case 'o':
-        command->output = value;
-        break;
     case 'f':
         return parse_for(&command->lasting, value, "for");
-    case 'r':
-        command->reason = value;
-        break;
     case 'n':
-        errno = 0;
-        command->count = strtol(value, &end, 10);
-        if (errno || end == value || *end || command->count < 1 || command->count > COUNT_MAX) {
-            complain("--count %s: a number from 1 to %ld is wanted", value, COUNT_MAX);
-            return false;
-        }
-        break;
+        return take_count(command, value);
     case 'S':
         return parse_moment(&command->since, value, "since");
     case 'U':
         return parse_moment(&command->until, value, "until");
-    case 'c':
-        command->config = value;
-        break;
-    case 'w':
-        command->with = value;
-        break;
     case 'e':
         return parse_for(&command->every, value, "every");
-    case 'P':
-        command->probed = value;
-        break;
-    case 'm':
-        command->metric = value;
-        break;
-    case 'k':
-        command->kind = value;
-        break;
     case 'F':
         command->follow = true;
         break;
-    case 'M':
-        command->month = value;
-        break;
     case 'H':
         command->html = true;
+        break;
+    case 'l':
+        command->longer = true;
         break;
     case 'T':
         return parse_for(&command->timeout, value, "timeout");

@@ -1,4 +1,5 @@
 /* routectl status: the daemon at a glance. What is well takes one line; what is not says why. */
+#include "routectl/amounts.h"
 #include "routectl/fetch.h"
 #include "routectl/fields.h"
 #include "routectl/figures.h"
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #include "shared/alloc.h"
+
+#define KIND_ALWAYS 2 /* index of the last kind of probe that is shown even when none was sent */
 
 struct overview {
     const struct command *command;
@@ -107,7 +110,8 @@ static void write_store(struct overview *o)
     if (json_number(o->json, "store.bytes", &bytes) && bytes > 0)
         buf_printf(&text, "; %.1f MB", bytes / 1e6);
     if (json_number(o->json, "store.oldest_at", &oldest) && oldest > 0)
-        buf_printf(&text, ", single records of the last %s", figure_span(span, sizeof span, o->now - field_time(o->json, "store.oldest_at")));
+        buf_printf(&text, ", single records of the last %s",
+                   figure_span(span, sizeof span, o->now - field_time(o->json, "store.oldest_at")));
     if (dropped > 0)
         buf_printf(&text, "; %lld LOST since the start", (long long)dropped);
     writer_fact(o->w, NULL, "history", cell_styled(cell_string(buf_str(&text)), ok && dropped == 0 ? STYLE_PLAIN : STYLE_WARN));
@@ -132,13 +136,15 @@ static void write_work(struct overview *o)
     buf_clear(&text);
     buf_printf(&text, "%lld in flight, %lld queued; sent", (long long)field_count(o->json, "probes.in_flight"),
                (long long)field_count(o->json, "probes.queued"));
-    static const char *const kinds[] = {"reach", "models", "chat"};
+    static const char *const kinds[] = {"reach", "models", "chat", "price", "balance", "burst", "capabilities"};
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         char path[48];
         snprintf(path, sizeof path, "probes.sent.%s", kinds[i]);
         int64_t sent = field_count(o->json, path);
         snprintf(path, sizeof path, "probes.failed.%s", kinds[i]);
         int64_t failed = field_count(o->json, path);
+        if (i > KIND_ALWAYS && sent == 0 && failed == 0)
+            continue; /* the rare kinds only where they are */
         buf_printf(&text, "%s %lld %s", i > 0 ? "," : "", (long long)sent, kinds[i]);
         if (failed > 0)
             buf_printf(&text, " (%lld failed)", (long long)failed);
@@ -180,6 +186,14 @@ static void add_endpoints(struct buf *ret, const cJSON *platform)
         buf_printf(ret, " (%d of %d answer)", up, up + down);
 }
 
+/* A feed of prices or a balance that cannot be read. */
+static void add_feed(struct buf *ret, const cJSON *feed, const char *what)
+{
+    const char *why = json_string(feed, "why");
+    if (strcmp(field_words(feed, "state"), "failed") == 0)
+        buf_printf(ret, "%sits %s cannot be read%s%s", ret->len > 0 ? "; " : "", what, why ? ": " : "", why ? why : "");
+}
+
 static void write_platform(struct overview *o, const cJSON *platform)
 {
     struct buf why CLEANUP(buf_done) = BUF_INIT;
@@ -198,6 +212,8 @@ static void write_platform(struct overview *o, const cJSON *platform)
         buf_printf(&why, "%s%s", why.len > 0 ? "; " : "", reason);
     if (key && strcmp(key, "none") != 0 && !has_key && (!reason || !strstr(reason, "key")))
         buf_printf(&why, "%sno key in %s", why.len > 0 ? "; " : "", key);
+    add_feed(&why, json_at(platform, "price_source"), "price list");
+    add_feed(&why, json_at(platform, "balance"), "balance");
     field_tags(&tags, json_at(platform, "tags"));
     add_endpoints(&endpoints, platform);
     struct cell ratio = cell_shown(cell_integer(up), "%lld/%lld", (long long)up, (long long)routes);
@@ -209,6 +225,8 @@ static void write_platform(struct overview *o, const cJSON *platform)
                    cell_styled(ratio, up == routes ? STYLE_PLAIN : STYLE_WARN),
                    cell_integer(routes),
                    json_number(platform, "spent", &spent) ? figure_money((int64_t)llround(spent * 1e12), o->currency) : cell_unknown(),
+                   amount_cell(field_number(platform, "balance.left"), json_string(platform, "balance.currency")),
+                   cell_string(json_string(platform, "balance.currency")),
                    cell_string(key),
                    cell_bool(has_key),
                    cell_string(buf_str(&endpoints)),
@@ -219,20 +237,25 @@ static void write_platform(struct overview *o, const cJSON *platform)
 
 static void write_platforms(struct overview *o)
 {
-    static const struct column columns[] = {
+    const cJSON *platform;
+    bool balance = false;
+
+    cJSON_ArrayForEach(platform, json_at(o->json, "platforms")) balance = balance || isfinite(field_number(platform, "balance.left"));
+    const struct column columns[] = {
         {.key = "platform", .title = "PLATFORM", .least = 10},
         {.key = "title", .title = "NAME", .drop = 3, .least = 8},
         {.key = "level", .title = "PROBED"},
         {.key = "up", .title = "UP", .right = true},
         {.key = "routes"},
         {.key = "spent", .title = "SPENT", .right = true, .drop = 1},
+        {.key = "balance", .title = balance ? "BALANCE" : NULL, .right = true, .drop = 2},
+        {.key = "balance_currency"},
         {.key = "key", .title = "KEY", .drop = 5, .least = 12},
         {.key = "has_key"},
         {.key = "endpoint", .title = "ENDPOINT", .drop = 4, .least = 24},
         {.key = "tags", .title = "TAGS", .drop = 6, .least = 8},
         {.key = "why", .title = "WHY", .wrap = true},
     };
-    const cJSON *platform;
 
     writer_heading(o->w, "Platforms");
     writer_table(o->w, "platforms", columns, ARRAY_LEN(columns));

@@ -37,6 +37,9 @@ enum option_set {
     TAKES_METRIC = 1 << 7,
     TAKES_EVENTS = 1 << 8, /* kind, follow */
     TAKES_REPORT = 1 << 9, /* month, html */
+    TAKES_CURRENCY = 1 << 10,
+    TAKES_LONG = 1 << 11,
+    TAKES_WORKLOAD = 1 << 12, /* requests, input, days; output is another */
 };
 
 struct command {
@@ -50,7 +53,7 @@ struct command {
     size_t columns;     /* of that terminal; 0 = no window */
     usec_t timeout;     /* for one answer */
     const char *policy; /* NULL = the daemon's default */
-    const char *output; /* of best; NULL = not given */
+    const char *output; /* of best, of forecast, or a file; NULL = not given */
     const char *reason; /* NULL = not given */
     usec_t lasting;     /* --for; 0 = not given */
     long count;         /* --count; 0 = not given */
@@ -65,6 +68,11 @@ struct command {
     bool follow;        /* of events */
     const char *month;  /* of report; NULL = not given */
     bool html;          /* of report */
+    const char *currency; /* that money is shown in; NULL = the daemon's reference */
+    bool longer;          /* --long */
+    const char *requests; /* of forecast, as are the next two, as typed; NULL = not given */
+    const char *input;
+    const char *days;
 };
 
 /* X(function, name, arguments, fewest, most, options, about). The man page must have each of them (tests/lint/routectl-documented). */
@@ -84,6 +92,12 @@ struct command {
     X(history, "history", "PLATFORM[/MODEL]...", 1, 12, TAKES_SPAN | TAKES_METRIC | TAKES_POLICY, "how it went: a picture")                \
     X(events, "events", "[PLATFORM[/MODEL]]", 0, 1, TAKES_SPAN | TAKES_POLICY | TAKES_EVENTS | TAKES_FOR | TAKES_COUNT, "what happened")   \
     X(report, "report", "[PLATFORM]...", 0, 12, TAKES_SPAN | TAKES_REPORT | TAKES_OUTPUT, "a month of the platforms, for people who decide")\
+    X(platforms, "platforms", "", 0, 0, 0, "the platforms: keys, endpoints, feeds of prices, balances, tags")                              \
+    X(prices, "prices", "[MODEL]", 0, 1, TAKES_CURRENCY | TAKES_LONG, "what it costs where, whence that is known, and what is charged")    \
+    X(spend, "spend", "[PLATFORM]", 0, 1, TAKES_CURRENCY, "balances, how long they last, and what probing costs")                          \
+    X(forecast, "forecast", "[MODEL]", 0, 1, TAKES_POLICY | TAKES_OUTPUT | TAKES_CURRENCY | TAKES_WORKLOAD, "the cost of a workload")      \
+    X(capabilities, "capabilities", "[PLATFORM[/MODEL]|MODEL]", 0, 1, TAKES_LONG, "what the routes can do, tried out")                     \
+    X(honesty, "honesty", "[PLATFORM[/MODEL]|MODEL]", 0, 1, TAKES_LONG, "signals that an answer was not what it should be")                \
     X(dump, "dump", "", 0, 0, TAKES_SPAN | TAKES_OUTPUT, "the recorded history, for probed replay and probed import")                      \
     X(replay, "replay", "[FILE]", 0, 1, TAKES_SPAN | TAKES_POLICY | TAKES_REPLAY, "what another configuration would have changed")         \
     X(reload, "reload", "", 0, 0, 0, "read the configuration again")                                                                       \
@@ -103,6 +117,12 @@ enum exit_code verb_probe(const struct command *command, struct writer *w);
 enum exit_code verb_history(const struct command *command, struct writer *w);
 enum exit_code verb_events(const struct command *command, struct writer *w);
 enum exit_code verb_report(const struct command *command, struct writer *w);
+enum exit_code verb_platforms(const struct command *command, struct writer *w);
+enum exit_code verb_prices(const struct command *command, struct writer *w);
+enum exit_code verb_spend(const struct command *command, struct writer *w);
+enum exit_code verb_forecast(const struct command *command, struct writer *w);
+enum exit_code verb_capabilities(const struct command *command, struct writer *w);
+enum exit_code verb_honesty(const struct command *command, struct writer *w);
 enum exit_code verb_dump(const struct command *command, struct writer *w);
 enum exit_code verb_replay(const struct command *command, struct writer *w);
 enum exit_code verb_reload(const struct command *command, struct writer *w);
