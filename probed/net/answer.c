@@ -76,11 +76,26 @@ static void keep_content_type(struct answer *a, const char *value, size_t len)
     a->content_type[n] = '\0';
 }
 
+/* It is sent back as it came, so it is whole and without a blank or a control character, or it is none. */
+static void keep_etag(struct answer *a, const char *value, size_t len)
+{
+    a->etag[0] = '\0';
+    if (len >= sizeof(a->etag))
+        return;
+    for (size_t i = 0; i < len; i++)
+        if (value[i] <= ' ' || value[i] >= 0x7f)
+            return;
+    memcpy(a->etag, value, len);
+    a->etag[len] = '\0';
+}
+
 static void header(struct answer *a, const char *name, size_t name_len, const char *value, size_t len, usec_t wall)
 {
 #define IS(text) (name_len == sizeof(text) - 1 && strncasecmp(name, text, name_len) == 0)
     if (IS("content-type"))
         keep_content_type(a, value, len);
+    else if (IS("etag"))
+        keep_etag(a, value, len);
     else if (IS("retry-after"))
         a->retry_after = answer_retry_after(value, len, wall);
     else if (IS("retry-after-ms") && a->retry_after == 0) {

@@ -50,6 +50,7 @@ struct http_result {
     int http_version;            /* 10, 11, 20 */
     size_t received;             /* body bytes, decoded */
     char content_type[96];       /* lower case, without parameters; "" = none */
+    char etag[128];              /* as it came, quotes and W/ included; "" = none, or none that could be sent back */
     char detail[160];            /* curl's words, without URLs or secrets */
     char address[64];            /* peer address */
 };

@@ -53,6 +53,7 @@ struct answer {
     usec_t first;   /* steady time of its status line, -1 = not yet */
     usec_t retry_after;
     char content_type[96];
+    char etag[128];
 };
 
 /* A libcurl handle and what it carries. It belongs to a target and is used again for each of its requests, until the target is freed or

@@ -85,6 +85,7 @@ void result_facts(const struct http_target *t, usec_t now, struct http_result *r
     ret->received = x->received;
     ret->reused = x->sent >= 0 && !x->opened;
     memcpy(ret->content_type, x->answer.content_type, sizeof(ret->content_type));
+    memcpy(ret->etag, x->answer.etag, sizeof(ret->etag));
     segments(t, ret);
     if (x->answer.status != 0)
         ret->http_version = http_version(x);

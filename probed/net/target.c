@@ -166,6 +166,14 @@ static void abandon(struct http_target *t)
     }
 }
 
+/* There are feeds that want the key in it. */
+static void drop_url(struct http_target *t)
+{
+    if (t->url != NULL)
+        explicit_bzero(t->url, strlen(t->url));
+    alloc_freep(&t->url);
+}
+
 struct http_target *http_target_free(struct http_target *t)
 {
     if (t != NULL) {
@@ -173,7 +181,7 @@ struct http_target *http_target_free(struct http_target *t)
         transfer_free(t->transfer);
         loop_timer_free(t->deadline);
         pool_unref(t->pool);
-        alloc_freep(&t->url);
+        drop_url(t);
         alloc_freep(&t);
     }
     return NULL;
@@ -209,7 +217,7 @@ static int read_url(struct http_target *t, const char *url, struct err *err)
     curl_url_cleanup(u);
     if (r < 0)
         return r;
-    alloc_freep(&t->url);
+    drop_url(t);
     t->url = alloc_string(url);
     t->https = https;
     t->literal = literal;

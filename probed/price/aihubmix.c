@@ -32,6 +32,6 @@ int aihubmix_open(struct price_reading *r, struct err *err)
 {
     if (!span_is(r->envelope.data, '['))
         return err_set(err, -EINVAL, "no list of AIHubMix: \"data\" is no array");
-    reading_stage(r, r->envelope.data, entry);
+    reading_part(r, r->envelope.data, entry);
     return 0;
 }

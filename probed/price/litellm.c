@@ -107,6 +107,6 @@ int litellm_open(struct price_reading *r, struct err *err)
 {
     if (!span_is(r->envelope.root, '{'))
         return err_set(err, -EINVAL, "no price map of LiteLLM: it is no object");
-    reading_stage(r, r->envelope.root, entry);
+    reading_part(r, r->envelope.root, entry);
     return 0;
 }

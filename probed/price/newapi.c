@@ -42,6 +42,6 @@ int newapi_open(struct price_reading *r, struct err *err)
     if (!span_is(r->envelope.data, '['))
         return err_set(err, -EINVAL, "no list of new-api: \"data\" is no array");
     reading_find_group(r, r->envelope.group_ratio);
-    reading_stage(r, r->envelope.data, entry);
+    reading_part(r, r->envelope.data, entry);
     return 0;
 }

@@ -52,6 +52,6 @@ int onehub_open(struct price_reading *r, struct err *err)
     if (!span_is(data, '{') && !span_is(data, '['))
         return err_set(err, -EINVAL, "no list of one-hub: \"data\" is neither an object nor an array");
     reading_find_group(r, span_member(r->groups_body, "data"));
-    reading_stage(r, data, span_is(data, '{') ? available : older);
+    reading_part(r, data, span_is(data, '{') ? available : older);
     return 0;
 }

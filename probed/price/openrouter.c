@@ -90,7 +90,7 @@ int openrouter_open(struct price_reading *r, struct err *err)
 {
     if (!span_is(r->envelope.data, '['))
         return err_set(err, -EINVAL, "no list of OpenRouter: \"data\" is no array");
-    reading_stage(r, r->envelope.data, model);
+    reading_part(r, r->envelope.data, model);
     return 0;
 }
 
@@ -99,6 +99,6 @@ int openrouter_endpoints_open(struct price_reading *r, struct err *err)
     struct span endpoints = span_member(r->envelope.data, "endpoints");
     if (!span_is(endpoints, '[') || !span_string(span_member(r->envelope.data, "id"), r->model, sizeof r->model))
         return err_set(err, -EINVAL, "no list of OpenRouter's endpoints: \"data.id\" or \"data.endpoints\" is missing");
-    reading_stage(r, endpoints, endpoint);
+    reading_part(r, endpoints, endpoint);
     return 0;
 }

@@ -136,7 +136,7 @@ struct price_reading {
     struct price_list list;
 };
 
-void reading_stage(struct price_reading *r, struct span where, entry_fn entry);
+void reading_part(struct price_reading *r, struct span where, entry_fn entry);
 /* A row with all figures unknown, or NULL: the name is none (counted). Valid until the next call. */
 struct price_row *reading_row(struct price_reading *r, const char *model, const char *provider);
 /* To be called when a row's figures stand: whether it is free. */

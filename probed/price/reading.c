@@ -50,7 +50,7 @@ static const struct {
 
 /* --- rows --------------------------------------------------------------------------------------------------------------- */
 
-void reading_stage(struct price_reading *r, struct span where, entry_fn entry)
+void reading_part(struct price_reading *r, struct span where, entry_fn entry)
 {
     if (r->stages_len < STAGES_MAX && where.len > 0)
         r->stages[r->stages_len++] = (struct stage){where, entry};

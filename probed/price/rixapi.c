@@ -113,7 +113,7 @@ int rixapi_open(struct price_reading *r, struct err *err)
         if (!r->group_ratio[0])
             strcpy(r->group_ratio, "1");
         find_ratio(r, member_called(found[4], r->group));
-        reading_stage(r, found[3], model_info);
+        reading_part(r, found[3], model_info);
         return 0;
     }
     if (!span_is(found[0], '{'))
@@ -123,12 +123,12 @@ int rixapi_open(struct price_reading *r, struct err *err)
         return err_set(err, -EINVAL, "the list has no group of our key's name: set the group");
     find_ratio(r, ours);
     if (span_is(found[1], '{'))
-        reading_stage(r, found[1], completion);
+        reading_part(r, found[1], completion);
     if (span_is(found[2], '{'))
-        reading_stage(r, found[2], special);
+        reading_part(r, found[2], special);
     struct span prices = span_member(ours, "ModelPrice");
     if (!span_is(prices, '{'))
         return err_set(err, -EINVAL, "our key's group has no \"ModelPrice\"");
-    reading_stage(r, prices, model_price);
+    reading_part(r, prices, model_price);
     return 0;
 }

@@ -86,16 +86,16 @@ int shellapi_open(struct price_reading *r, struct err *err)
         return err_set(err, -EINVAL, "no list of Shell API: \"data.ModelRatio\" is no object");
     reading_find_group(r, found[2]);
     if (span_is(found[1], '{'))
-        reading_stage(r, found[1], completion);
+        reading_part(r, found[1], completion);
     if (span_is(found[3], '{'))
-        reading_stage(r, found[3], fixed);
+        reading_part(r, found[3], fixed);
     if (span_is(found[4], '[')) {
-        reading_stage(r, found[0], ratio);
-        reading_stage(r, found[4], sold);
+        reading_part(r, found[0], ratio);
+        reading_part(r, found[4], sold);
         return 0;
     }
-    reading_stage(r, found[0], ratio_row_and_table);
+    reading_part(r, found[0], ratio_row_and_table);
     if (span_is(found[3], '{'))
-        reading_stage(r, found[3], fixed_row);
+        reading_part(r, found[3], fixed_row);
     return 0;
 }

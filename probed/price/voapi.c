@@ -33,6 +33,6 @@ int voapi_open(struct price_reading *r, struct err *err)
     if (!span_is(models, '['))
         return err_set(err, -EINVAL, "no list of VoAPI: \"data.models\" is no array");
     strcpy(r->group_ratio, "1"); /* it is in the prices */
-    reading_stage(r, models, entry);
+    reading_part(r, models, entry);
     return 0;
 }

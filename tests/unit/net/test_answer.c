@@ -65,6 +65,35 @@ static void test_hostile_lines(void **state)
     }
 }
 
+/* An ETag is sent back as it came, or it is none. */
+static void test_etag(void **state)
+{
+    (void)state;
+    struct answer a;
+    answer_reset(&a);
+    feed(&a, "HTTP/1.1 200 OK\r\n", 1);
+    feed(&a, "ETag:  W/\"abc-1\" \r\n", 1);
+    assert_string_equal(a.etag, "W/\"abc-1\"");
+    static const char *const none[] = {"", "\"a b\"", "\"a\x01\"", "\"a\tb\"", "\"a\x7f\"", "\"\xe4\xb8\xad\""};
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        char line[64];
+        snprintf(line, sizeof(line), "etag: %s\r\n", none[i]);
+        feed(&a, "etag: \"before\"\r\n", 1);
+        feed(&a, line, 1);
+        assert_string_equal(a.etag, "");
+    }
+    char line[200] = "etag: ";
+    memset(line + 6, 'x', 127);
+    feed(&a, line, 1);
+    assert_int_equal(strlen(a.etag), 127);
+    memset(line + 6, 'x', 128);
+    feed(&a, line, 1); /* too long to be sent back whole */
+    assert_string_equal(a.etag, "");
+    feed(&a, "\r\n", 1);
+    feed(&a, "etag: \"trailer\"\r\n", 1);
+    assert_string_equal(a.etag, "");
+}
+
 static usec_t retry_after(const char *value, usec_t wall) { return answer_retry_after(value, strlen(value), wall); }
 
 static void test_retry_after(void **state)
@@ -100,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_hostile_lines),
+        cmocka_unit_test(test_etag),
         cmocka_unit_test(test_retry_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

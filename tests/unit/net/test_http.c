@@ -285,6 +285,43 @@ static void test_compressed_answers_are_unpacked(void **state)
     peer_stop(p);
 }
 
+/* With an ETag; and nothing at all when the ETag is sent back. */
+static void serve_etag(struct line *l)
+{
+    while (line_request(l))
+        line_say(l, strstr(l->peer->request, "If-None-Match: \"v1\"\r\n") != NULL
+                        ? "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n"
+                        : "HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nContent-Length: 2\r\n\r\nok");
+}
+
+static void test_etag_and_not_modified(void **state)
+{
+    (void)state;
+    struct world w;
+    struct peer *p = peer_start(serve_etag, NULL);
+    world_open(&w);
+    struct http_request request = world_request(&w, peer_url(p, "127.0.0.1"));
+    const struct http_result *r = world_ask(&w, &request);
+    assert_outcome(r, STAGE_DONE, OUTCOME_OK);
+    assert_int_equal(r->status, 200);
+    assert_string_equal(r->etag, "\"v1\"");
+    const struct http_header header = {"If-None-Match", "\"v1\""};
+    request.headers = &header;
+    request.headers_len = 1;
+    r = world_ask(&w, &request);
+    assert_outcome(r, STAGE_DONE, OUTCOME_OK);
+    assert_int_equal(r->status, 304);
+    assert_int_equal(r->received, 0);
+    assert_true(r->reused);
+    /* Of an answer without one, none. */
+    struct peer *plain = peer_start(serve_hello, NULL);
+    r = world_get(&w, peer_url(plain, "127.0.0.1"));
+    assert_string_equal(r->etag, "");
+    world_close(&w);
+    peer_stop(plain);
+    peer_stop(p);
+}
+
 /* Pieces come one by one, each with the time of its own arrival. */
 static void serve_drip(struct line *l)
 {
@@ -721,6 +758,7 @@ int main(void)
         cmocka_unit_test(test_interim_answers_are_skipped),
         cmocka_unit_test(test_redirects_are_not_followed),
         cmocka_unit_test(test_compressed_answers_are_unpacked),
+        cmocka_unit_test(test_etag_and_not_modified),
         cmocka_unit_test(test_pieces_have_their_times),
         cmocka_unit_test(test_reader_gives_up),
         cmocka_unit_test(test_cancel_from_on_data),

@@ -1,0 +1,80 @@
+/* one-api and all that descends from it: GET /v1/dashboard/billing/subscription and .../usage, with the sk- key.
+ *
+ *     subscription  {"object":"billing_subscription","hard_limit_usd":12.5,...,"access_until":0}
+ *     usage         {"object":"list","total_usage":123.4}        in hundredths: used = 1.234
+ *     left = hard_limit_usd - total_usage / 100
+ *
+ * Errors are HTTP 200 with {"error"}. A limit of exactly 100,000,000 means that the key has none. Whether the figures are the key's or the
+ * account's is a setting of the site.
+ *
+ * The trap: whatever the members are called, the figures are in what the site shows its users. In new-api that is USD (units of the site),
+ * CNY (units x usd_exchange_rate) or TOKENS (plain quota points), told by /api/status as quota_display_type; in one-api points, where
+ * display_in_currency is false. So they are turned back into units of the site first, and these into money as everywhere in the family.
+ * CUSTOM is shown in units. Without /api/status they are taken for units.
+ *
+ * In versions of one-api before 2024 the limit was what is left, not what was granted: where more was used than that, the answer is
+ * refused rather than misread. */
+#include <errno.h>
+#include <string.h>
+
+#include "probed/price/balance_parts.h"
+
+#define NO_LIMIT 100000000
+/* Of the exchange rate so many decimals count. */
+#define RATE_SCALE 1000000
+
+/* What one unit of the figures is worth. */
+static int shown_in(const struct balance_reading *r, const struct measure *points, struct measure *ret, struct err *err)
+{
+    const cJSON *status = r->json[BALANCE_STATUS];
+    const char *type = json_string(status, "data.quota_display_type");
+    char text[DECIMAL_MAX];
+    int64_t rate;
+    bool in_currency = true;
+    *ret = *points;
+    json_bool(status, "data.display_in_currency", &in_currency);
+    if (type ? strcmp(type, "TOKENS") == 0 : !in_currency)
+        return 0;
+    ret->divisor = 1;
+    if (!type || strcmp(type, "CNY") != 0)
+        return 0;
+    const char *exchange = decimal_at(status, "data.usd_exchange_rate", text);
+    if (!exchange || units_parse_decimal(exchange, RATE_SCALE, &rate) < 0 || rate <= 0 || rate > (int64_t)1000000 * RATE_SCALE)
+        return err_set(err, -EINVAL, "the relay shows balances in CNY, and its usd_exchange_rate is not known");
+    ret->scale = PICO_PER_UNIT * RATE_SCALE;
+    ret->divisor = rate;
+    return 0;
+}
+
+static bool has_no_limit(const cJSON *json)
+{
+    double limit;
+    return json_number(json, "hard_limit_usd", &limit) && limit == NO_LIMIT;
+}
+
+int balance_oneapi(struct balance_reading *r, struct err *err)
+{
+    struct balance *b = r->balance;
+    struct measure points, shown;
+    int e = balance_points(r, "USD", &points, err);
+    if (e == 0)
+        e = shown_in(r, &points, &shown, err);
+    if (e < 0)
+        return e;
+    b->scope = BALANCE_EITHER;
+    b->unit = balance_step(r, "1", &points);
+    b->unlimited = has_no_limit(r->json[BALANCE_MAIN]);
+    b->expires = balance_expiry(r->json[BALANCE_MAIN], "access_until");
+    if (!b->unlimited)
+        e = balance_take(r, BALANCE_MAIN, "hard_limit_usd", &shown, true, &b->granted, err);
+    struct measure hundredths = shown;
+    hundredths.divisor *= 100;
+    if (e == 0)
+        e = balance_take(r, BALANCE_MORE, "total_usage", &hundredths, true, &b->used, err);
+    if (e < 0 || b->unlimited)
+        return e;
+    if (b->used > b->granted + b->unit)
+        return err_set(err, -EINVAL, "total_usage is more than hard_limit_usd");
+    b->left = b->used < b->granted ? b->granted - b->used : 0;
+    return 0;
+}
