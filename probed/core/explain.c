@@ -81,7 +81,7 @@ static void how_soft(const struct explaining *e, enum loss_term term, char *how,
     else if (term == LOSS_CAPACITY)
         snprintf(how, size, "%.4g x %.3f of the full share taken away by 429", e->policy->capacity, e->in->incapacity);
     else
-        snprintf(how, size, "%.4g x %.3f of the answers not what was asked for", e->policy->honesty, e->in->dishonesty);
+        snprintf(how, size, "%.4g x %.3f of the answers not what was asked for, by their signals", e->policy->honesty, e->in->dishonesty);
 }
 
 static double term_samples(const struct explaining *e, enum loss_term term)
@@ -94,7 +94,7 @@ static double term_samples(const struct explaining *e, enum loss_term term)
     case LOSS_MONEY:
         return e->in->price_known ? 1 : 0;
     case LOSS_HONESTY:
-        return decay_moment_weight(&stats->fooled, ROUTE_HALF_LIFE, e->now);
+        return honesty_samples(&stats->honesty, e->now);
     default:
         return route_samples(stats, e->now);
     }
@@ -150,7 +150,7 @@ static usec_t term_age(const struct explaining *e, enum loss_term term)
     else if (term == LOSS_WAITING)
         at = stats->ttft.sketch.at;
     else if (term == LOSS_HONESTY)
-        at = stats->fooled.at;
+        at = stats->honesty.fooled.at;
     return at > 0 ? e->now - at : -1;
 }
 
@@ -254,6 +254,22 @@ static void explain_load(const struct route *stats, const struct policy *policy,
 }
 _Static_assert(LOAD_BUCKETS == ARRAY_LEN(((struct explanation *)0)->load), "one for each bucket");
 
+static void explain_burst(const struct burst_result *burst, usec_t now, struct explanation *ret)
+{
+    ret->burst = (struct explain_burst){.ttft_p50 = -1, .ttft_p95 = -1, .age = -1, .why = ""};
+    if (burst->at > 0)
+        ret->burst = (struct explain_burst){
+            .n = burst->n,
+            .ok = burst->ok,
+            .failed = burst->failed,
+            .limited = burst->limited,
+            .ttft_p50 = burst->ttft_p50,
+            .ttft_p95 = burst->ttft_p95,
+            .age = now - burst->at,
+            .why = burst->why,
+        };
+}
+
 static bool before(const struct explain_partner *a, const struct explain_partner *b)
 {
     return a->together != b->together ? a->together > b->together : strcmp(a->platform, b->platform) < 0;
@@ -299,6 +315,32 @@ static void explain_reports(const struct ranker *r, const struct reports *w, use
         ret->last_reporter[i] = reporter_name(r, ret->last[i].reporter);
 }
 
+static void explain_honesty(const struct honesty *h, usec_t now, struct explanation *ret)
+{
+    for (int i = 0; i < HONESTY_SIGNALS; i++) {
+        const struct honesty_signal *s = &h->signal[i];
+        struct explain_signal *signal = &ret->signals[ret->signals_len++];
+
+        *signal = (struct explain_signal){
+            .name = honesty_name((enum honesty_id)i),
+            .text = honesty_text((enum honesty_id)i),
+            .count = s->count,
+            .of = s->of,
+            .share = honesty_share(h, (enum honesty_id)i, now),
+            .weighs = honesty_weighs((enum honesty_id)i),
+            .at = s->last,
+        };
+        memcpy(signal->evidence, s->evidence, sizeof(signal->evidence));
+    }
+    ret->dishonesty = honesty_dishonesty(h, now);
+    ret->honesty_samples = honesty_samples(h, now);
+    ret->challenges_passed = honesty_challenges_passed(h);
+    ret->challenges_failed = h->signal[HONESTY_CHALLENGE_FAILED].count;
+    ret->model_differs = h->signal[HONESTY_MODEL_DIFFERS].count;
+    ret->bursts = h->signal[HONESTY_ONE_BURST].count;
+}
+_Static_assert(HONESTY_SIGNALS <= EXPLAIN_SIGNALS_MAX && HONESTY_EVIDENCE_MAX == EXPLAIN_EVIDENCE_MAX, "room for every signal");
+
 static void explain_state(const struct ranker *r, const struct ranked_route *route, usec_t now, struct explanation *ret)
 {
     const struct route *stats = &route->stats;
@@ -312,10 +354,6 @@ static void explain_state(const struct ranker *r, const struct ranked_route *rou
     ret->flap_suppress = FLAP_SUPPRESS;
     ret->flap_reuse = FLAP_REUSE;
     ret->price = route->price;
-    ret->challenges_passed = stats->challenges_passed;
-    ret->challenges_failed = stats->challenges_failed;
-    ret->model_differs = stats->model_differs;
-    ret->bursts = stats->bursts;
     while (ret->last_len < EXPLAIN_LAST_MAX && route_last(stats, (unsigned)ret->last_len, &ret->last[ret->last_len]))
         ret->last_len++;
 }
@@ -368,7 +406,11 @@ int ranker_explain(struct ranker *r, int id, const char *policy_name, usec_t now
     explain_windows(r, &route->stats, now, ret);
     explain_segments(&route->stats, now, ret);
     explain_state(r, route, now, ret);
+    explain_honesty(&route->stats.honesty, now, ret);
     explain_load(&route->stats, e.policy, e.in, now, ret);
+    explain_burst(&route->burst, now, ret);
+    if (ret->row.reason == REASON_REQUIREMENT)
+        ranker_say_unmet(r, route, (size_t)policy, ret->reason_why, sizeof(ret->reason_why));
     explain_group(r, m, route->place, ret);
     explain_reports(r, &route->stats.reports, now, ret);
     explain_standing(r, m, s, route->place, ret);

@@ -3,7 +3,16 @@
  * The route's own chance and latency are a mixture over all loads at which it was seen, and the counts here decay as those do: a bucket that
  * most requests fall into adds nothing, since the mixture holds it already; one that is worse than the mixture adds the difference. It
  * is shrunk to no difference where a bucket has seen little, and a bucket is never taken to be better than a lower one, so that what is not
- * known of a high load is what is known of the next lower one. */
+ * known of a high load is what is known of the next lower one.
+ *
+ * A burst of probes asks the question by itself: n chats at once to a route that answers single ones. Its failures and 429s are evidence about
+ * that many in flight and about nothing else. They say nothing of plain availability, since nobody who sends one request at a time would have
+ * met them; and they do not lower the share cap, which holds for all policies alike, those with one request in flight included, while what
+ * was shown is only that n at once are too many. A refusal that persists is not lost by that: the route's next plain chat comes when the
+ * usual minute of a rate limit has passed (probe/run_burst.c), and if that is refused too, it lowers the cap as any 429 does. The
+ * chats of one burst share one moment and its luck, so that all of them together count for BURST_WORTH observations at most: it takes two
+ * bursts, hours apart, for a bucket to be believed against its prior. First tokens of bursts have a longer memory than those of
+ * traffic: it is a ratio to the route's own level at that time, which moves less than the level, and the next burst may be 6 h off. */
 #include "probed/core/load.h"
 
 #include <math.h>
@@ -42,6 +51,7 @@ void load_count(struct load *l, unsigned in_flight, double ok, double failed, do
         l->bucket[i].ok = (float)((double)l->bucket[i].ok * keep);
         l->bucket[i].failed = (float)((double)l->bucket[i].failed * keep);
         l->bucket[i].limited = (float)((double)l->bucket[i].limited * keep);
+        l->bucket[i].tried = (float)((double)l->bucket[i].tried * keep);
     }
     struct load_counts *at = &l->bucket[load_bucket(in_flight)];
 
@@ -49,6 +59,24 @@ void load_count(struct load *l, unsigned in_flight, double ok, double failed, do
     at->failed += (float)failed;
     at->limited += (float)limited;
     l->counted_at = now > l->counted_at ? now : l->counted_at;
+}
+
+void load_burst(struct load *l, unsigned n, enum burst_outcome outcome, usec_t now)
+{
+    double worth = fmin(1, BURST_WORTH / fmax(n, 1));
+
+    load_count(l, n, outcome == BURST_OK ? worth : 0, outcome == BURST_FAILED ? worth : 0, outcome == BURST_LIMITED ? worth : 0, now);
+}
+
+void load_burst_time(struct load *l, unsigned n, double ln_ratio, usec_t now)
+{
+    double worth = fmin(1, BURST_WORTH / fmax(n, 1)), ratio = fmin(fmax(ln_ratio, -RATIO_MOST), RATIO_MOST);
+
+    load_count(l, n, 0, 0, 0, now); /* they decay with the counts: brings all to one time */
+    struct load_counts *at = &l->bucket[load_bucket(n)];
+
+    at->tried += (float)worth;
+    at->tried_slower += (float)((ratio - (double)at->tried_slower) * worth / (double)at->tried);
 }
 
 void load_time(struct load *l, unsigned in_flight, double ln_ratio, usec_t now)
@@ -72,6 +100,7 @@ struct load_counts load_at(const struct load *l, unsigned bucket, usec_t now)
     n.ok *= count;
     n.failed *= count;
     n.limited *= count;
+    n.tried *= count;
     n.timed *= (float)decay_factor(now - l->timed_at, TIME_HALF_LIFE);
     return n;
 }
@@ -94,7 +123,8 @@ void load_effects(const struct load *l, double chance, usec_t now, struct load_e
 
         fails = fmax(fails, shrunk((double)n.failed, answered, chance));
         refused = fmax(refused, shrunk(limited, answered + limited, 0));
-        slower = fmax(slower, (double)n.slower * (double)n.timed / ((double)n.timed + LOAD_PRIOR));
+        slower = fmax(slower, ((double)n.slower * (double)n.timed + (double)n.tried_slower * (double)n.tried) /
+                                  ((double)n.timed + (double)n.tried + LOAD_PRIOR));
         ret[i].fails = chance < SURE ? (float)((fmin(fails, 1) - chance) / (1 - chance)) : 0;
         ret[i].slower = (float)expm1(slower);
         ret[i].refused = (float)fmin(refused, 1);

@@ -30,6 +30,7 @@ struct observation observation_make(enum probe_kind probe, usec_t at, struct out
         .prompt_tokens = -1,
         .output_tokens = -1,
         .reasoning_tokens = -1,
+        .cached_tokens = -1,
         .cost_pico = -1,
         .charged_pico = -1,
     };

@@ -24,7 +24,10 @@ enum observation_flag {
     OBSERVED_CUMULATIVE = 1 << 4,     /* deltas that repeat the text so far */
     OBSERVED_THINKING_ONLY = 1 << 5,  /* finish_reason length with reasoning and no content */
     OBSERVED_NO_USAGE = 1 << 6,
-    OBSERVED_USAGE_IMPOSSIBLE = 1 << 7,
+    OBSERVED_USAGE_IMPOSSIBLE = 1 << 7, /* token counts that the prompt or the text cannot have */
+    OBSERVED_CACHED = 1 << 8,         /* from a cache, though the prompt begins with a fresh nonce */
+    OBSERVED_ID_ODD = 1 << 9,         /* its id is not like those that this vendor, or this route, gives */
+    OBSERVED_SAME_ANSWER = 1 << 10,   /* to the letter what another model answered on the same platform */
 };
 
 struct observation {
@@ -45,6 +48,7 @@ struct observation {
     uint16_t chunks;         /* deltas with text in them */
     double tokens_per_s;     /* after the first token; 0 = unknown */
     int32_t prompt_tokens, output_tokens, reasoning_tokens; /* -1 = not told */
+    int32_t cached_tokens;   /* of prompt_tokens, read from a cache; -1 = not told */
     int64_t cost_pico;       /* in the reference currency; -1 = unknown */
     int64_t charged_pico;    /* what the relay itself says that it charged, in USD; -1 = not told */
     int16_t known_low, known_high; /* how many tokens an honest count of the probe's prompt can be; 0 = not known */
@@ -55,7 +59,9 @@ struct observation {
     uint8_t endpoint;        /* index in the platform's list */
     bool reused;             /* on a kept connection */
     uint8_t http_version;    /* 11, 20; 0 = none came */
-    char detail[OBSERVATION_DETAIL_MAX]; /* the relay's own words, valid UTF-8, raw: HOSTILE, escape where shown */
+    /* On a failure the relay's own words; on a good answer the evidence of its flags, "model_differs: gpt-3.5; cached: ...". Valid UTF-8, raw: HOSTILE, escape
+     * where shown. */
+    char detail[OBSERVATION_DETAIL_MAX];
 };
 
 /* An observation with everything unknown. */

@@ -54,6 +54,7 @@ void ranker_free(struct ranker *r)
     }
     for (size_t i = 0; i < r->routes_len; i++) {
         table_facts_unref(r->routes[i]->facts);
+        free(r->routes[i]->measured);
         free(r->routes[i]);
     }
     for (size_t i = 0; i < r->models_len; i++)
@@ -294,7 +295,6 @@ int ranker_find(const struct ranker *r, const char *platform, const char *model)
 
 static void place_route(struct ranker *r, struct ranked_route *route)
 {
-    const struct ranked_platform *platform = &r->platforms[route->platform];
     struct ranked_model *m = &r->models[route->model];
 
     grow_model(r, m);
@@ -304,7 +304,7 @@ static void place_route(struct ranker *r, struct ranked_route *route)
     m->inputs[route->place] = (struct loss_input){.chance = 1};
     for (size_t p = 0; p < r->policies_len; p++) {
         m->standings[p].places[route->place] = (struct place){
-            .meets = policy_unmet(&r->policies[p], route->tags, route->tags_len, platform->tags, platform->tags_len) == NULL,
+            .meets = ranker_meets(r, route, p),
         };
         m->standings[p].order[route->place] = (uint32_t)route->place;
         m->standings[p].changed = true;
@@ -376,6 +376,11 @@ const struct price *ranker_price(const struct ranker *r, int route)
     return &r->routes[route]->price;
 }
 
+const struct honesty *ranker_honesty(const struct ranker *r, int route)
+{
+    return &r->routes[route]->stats.honesty;
+}
+
 void ranker_relate(struct ranker *r, const struct ranked_route *route)
 {
     struct ranked_model *m = &r->models[route->model];
@@ -400,6 +405,16 @@ static void add_demand(struct ranker *r, const struct ranked_route *route, const
         follow_observe(&m->standings[p].follow, (int)route->place, o, now);
 }
 
+/* What shows another side of a route than whether it works. */
+static void observe_aside(struct ranker *r, struct ranked_route *route, const struct observation *o, usec_t now)
+{
+    if (o->probe == PROBE_BURST)
+        route_observe_burst(&route->stats, o, now);
+    else
+        route_observe_capabilities(&route->stats, o, now);
+    ranker_mark(r, route);
+}
+
 int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t now)
 {
     if (id < 0 || (size_t)id >= r->routes_len || now < r->now)
@@ -410,6 +425,10 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
     ranker_bring_route(r, route, now);
     if (o->outcome.fault == FAULT_LOCAL || (r->local && o->outcome.fault == FAULT_RELAY))
         return 0;
+    if (o->probe == PROBE_BURST || o->probe == PROBE_CAPABILITIES) {
+        observe_aside(r, route, o, now);
+        return 0;
+    }
     /* Only a chat says how a route works; a lesser check of it can speak against it alone. */
     if (o->probe != PROBE_CHAT && o->outcome.fault != FAULT_RELAY)
         return 0;

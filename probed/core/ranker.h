@@ -10,6 +10,9 @@
 #ifndef PROBED_CORE_RANKER_H
 #define PROBED_CORE_RANKER_H
 
+#include "probed/core/capability.h"
+#include "probed/core/honesty.h"
+#include "probed/core/load.h"
 #include "probed/core/observation.h"
 #include "probed/core/policy.h"
 #include "shared/buf.h"
@@ -65,6 +68,7 @@ int ranker_find(const struct ranker *r, const char *platform, const char *model)
 enum route_state ranker_state(const struct ranker *r, int route); /* as of the last refresh */
 const struct table_facts *ranker_facts(const struct ranker *r, int route);
 const struct price *ranker_price(const struct ranker *r, int route);
+const struct honesty *ranker_honesty(const struct ranker *r, int route); /* of its answers; until the next ranker call */
 
 /* Takes over statistics, health, caps, incumbents, evidence, slots and the clock of the same-named routes, policies and models of `old`
  * (which is left fit only for ranker_free). Overrides and evidence about platforms come too. */
@@ -88,7 +92,7 @@ usec_t ranker_now(const struct ranker *r); /* the last time it was told; 0 = non
 #define RANKER_REPORTERS 255
 uint8_t ranker_reporter(struct ranker *r, const char *name);
 
-/* What is observed. */
+/* What is observed. A chat of a burst speaks of load only, a request that tries a capability out only of honesty. */
 int ranker_observe(struct ranker *r, int route, const struct observation *o, usec_t now) ATTR_UNUSED_RESULT;
 /* A models probe, or reach of the platform as a whole (failed = every endpoint failed): can lower the routes, never raise them. */
 int ranker_observe_platform(struct ranker *r, int platform, const struct observation *o, usec_t now) ATTR_UNUSED_RESULT;
@@ -104,6 +108,12 @@ void ranker_set_level(struct ranker *r, int route, const char *level, usec_t int
 /* How often it is probed from now on. */
 void ranker_set_interval(struct ranker *r, int route, usec_t interval, usec_t now);
 void ranker_set_usable(struct ranker *r, int platform, bool usable, const char *why, usec_t now); /* no key: unusable */
+/* What a try of a capability left known: a measured yes is a tag more, a measured no takes a declared one away, in what policies require. */
+void ranker_set_capability(struct ranker *r, int route, enum capability capability, const struct capability_known *known, usec_t now);
+const struct capabilities *ranker_capabilities(const struct ranker *r, int route); /* NULL = none was ever tried; until the next ranker call */
+/* The last burst, for explain. */
+void ranker_set_burst(struct ranker *r, int route, const struct burst_result *burst, usec_t now);
+const struct burst_result *ranker_burst(const struct ranker *r, int route); /* at = 0: there was none */
 void ranker_set_maintenance(struct ranker *r, int platform, bool on, usec_t now);
 /* Our own network is at fault: verdicts freeze (observations with relay faults are dropped) and the table says so. */
 void ranker_set_local(struct ranker *r, bool on, usec_t now);
@@ -159,9 +169,21 @@ struct explain_load { const char *in_flight; double ok, failed, limited, fails, 
 struct explain_partner { const char *platform; double together; }; /* fails when this one does: so often */
 /* Reports of named reporters that did not count (reporters.h). */
 struct explain_reports { uint32_t over_rate, unconfirmed, contradicted; const char *last_by; usec_t age; }; /* NULL, -1 = none */
+#define EXPLAIN_SIGNALS_MAX 12
+#define EXPLAIN_EVIDENCE_MAX 64
+struct explain_signal {
+    const char *name, *text;
+    uint32_t count, of; /* answers that showed it, of those that could have */
+    double share;       /* lately */
+    bool weighs;        /* in the dishonesty */
+    usec_t at;          /* last seen, steady clock; 0 = never */
+    char evidence[EXPLAIN_EVIDENCE_MAX]; /* of the last, valid UTF-8, raw: HOSTILE */
+};
 struct explain_segment { const char *name; double samples; usec_t mean, p50, p90, p95; }; /* -1 unknown */
+struct explain_burst { unsigned n, ok, failed, limited; usec_t ttft_p50, ttft_p95, age; const char *why; }; /* n = 0: there was none; times -1 = unknown */
 struct explanation {
     struct table_row row;      /* facts borrowed, not counted */
+    char reason_why[96];       /* of REASON_REQUIREMENT: "measured: no vision", "not declared: region=cn"; "" = the reason says it all */
     const char *policy;
     int64_t loss_nano;
     struct explain_term terms[EXPLAIN_TERMS_MAX];
@@ -181,6 +203,7 @@ struct explanation {
     int concurrency;           /* the policy's */
     struct explain_load load[5]; /* those with evidence, fewest in flight first */
     size_t load_len;
+    struct explain_burst burst; /* the last */
     struct explain_partner group[EXPLAIN_GROUP_MAX]; /* the same model's routes that fail with it, EXPLAIN_TOGETHER or more; most first */
     size_t group_len;
     struct explain_reports reports;
@@ -191,6 +214,9 @@ struct explanation {
     struct price price;
     double waste_s;            /* learnt seconds that a failure wastes */
     uint32_t challenges_passed, challenges_failed, model_differs, bursts;
+    struct explain_signal signals[EXPLAIN_SIGNALS_MAX]; /* of honesty: all there are, seen or not (honesty.h) */
+    size_t signals_len;
+    double dishonesty, honesty_samples; /* 0..1; the answers behind it, decayed */
 };
 /* -ENOENT: no such route or policy (NULL policy = the first). */
 int ranker_explain(struct ranker *r, int route, const char *policy, usec_t now, struct explanation *ret) ATTR_UNUSED_RESULT;

@@ -2,6 +2,7 @@
  *
  * Names decide: a route that is called the same is the same. What the configuration says (price, interval, tags, whether there is a
  * key) is the new one's word; what was observed, overridden or gathered is the old one's. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "probed/core/ranker_inside.h"
@@ -25,9 +26,13 @@ static void adopt_platforms(struct ranker *r, const struct ranker *old)
     }
 }
 
-static void adopt_route(struct ranked_route *to, const struct ranked_route *from)
+static void adopt_route(struct ranked_route *to, struct ranked_route *from)
 {
     to->stats = from->stats;
+    to->burst = from->burst;
+    free(to->measured);
+    to->measured = from->measured;
+    from->measured = NULL;
     to->listing = from->listing;
     to->unlisted = from->unlisted;
     to->override = from->override;
@@ -104,9 +109,10 @@ void ranker_adopt(struct ranker *r, struct ranker *old)
         int id = ranker_find(old, to->facts->platform, to->facts->model);
 
         if (id >= 0) {
-            const struct ranked_route *from = old->routes[id];
+            struct ranked_route *from = old->routes[id];
 
             adopt_route(to, from);
+            ranker_meet(r, to);
             r->models[to->model].fresh[to->place] = old->models[from->model].fresh[from->place];
         }
         ranker_mark(r, to);

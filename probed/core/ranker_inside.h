@@ -35,6 +35,8 @@ struct ranked_route {
     uint64_t tie; /* hash of its name */
     const struct tag *tags; /* borrowed */
     size_t tags_len;
+    struct capabilities *measured; /* NULL = none was ever tried */
+    struct burst_result burst;     /* the last; at = 0: none */
     struct price price;
     usec_t interval;
     enum listing listing;
@@ -174,6 +176,11 @@ int ranker_find_model(const struct ranker *r, const char *name);
 
 /* ranker_pickle.c: the model is about to change, and is saved first if a save is under way (r->saving) that has not come to it */
 void ranker_save_first(struct ranker *r, size_t model);
+
+/* ranker_capability.c */
+bool ranker_meets(const struct ranker *r, const struct ranked_route *route, size_t policy);
+bool ranker_meet(struct ranker *r, const struct ranked_route *route); /* under every policy, from what is known now; true if that changed */
+void ranker_say_unmet(const struct ranker *r, const struct ranked_route *route, size_t policy, char *ret, size_t size);
 
 /* standing.c: what the facts beside the statistics make of a route */
 enum route_state ranker_state_of(const struct ranker *r, const struct ranked_route *route, usec_t now, const char **ret_why);

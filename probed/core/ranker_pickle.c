@@ -16,7 +16,7 @@
 #include "shared/alloc.h"
 
 #define PICKLE_MAGIC 0x4b525052u /* "RPRK" */
-#define PICKLE_VERSION 2 /* raised with every change of what is pickled, here or in route_pickle.c */
+#define PICKLE_VERSION 3 /* raised with every change of what is pickled, here or in route_pickle.c */
 #define ROUTES_MOST 65536
 #define POLICIES_MOST 256
 #define NAME_SIZE 256
@@ -24,7 +24,7 @@
 #define CREDIT_MOST (4.0 * TABLE_SLOTS)
 #define CATCH_UP (30 * USEC_PER_DAY)
 
-_Static_assert(sizeof(struct ranked_route) == 6008 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
+_Static_assert(sizeof(struct ranked_route) == 6880 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
 _Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 224 && sizeof(struct standing) == 256, "a member is not pickled yet");
 
 static void input_pickle(struct pickle *p, struct loss_input *in)
@@ -82,11 +82,54 @@ static bool price_pickle(struct pickle *p, const struct price *price)
     return was.known == price->known && (!was.known || (was.input == price->input && was.output == price->output && was.call == price->call));
 }
 
+static void known_pickle(struct pickle *p, struct capability_known *k)
+{
+    pickle_below(p, &k->state, CAPABILITY_STATES);
+    PICKLE(p, &k->refusals);
+    pickle_time(p, &k->at);
+    pickle_text(p, k->evidence, sizeof(k->evidence));
+}
+
+/* By name: another version may know others. */
+static void measured_pickle(struct pickle *p, struct ranked_route *route)
+{
+    size_t len = route->measured ? CAPABILITY_COUNT : 0;
+
+    pickle_count(p, &len, 64);
+    for (size_t i = 0; i < len && pickle_fine(p); i++) {
+        struct capability_known nobody = {.state = CAPABILITY_UNTESTED};
+        char name[16] = "";
+
+        if (!pickle_reads(p))
+            snprintf(name, sizeof(name), "%s", capability_name((enum capability)i));
+        pickle_text(p, name, sizeof(name));
+        int capability = capability_from_name(name);
+
+        if (!route->measured && capability >= 0)
+            route->measured = alloc_zero(1, sizeof(*route->measured));
+        known_pickle(p, capability >= 0 ? &route->measured->of[capability] : &nobody);
+    }
+}
+
+static void burst_pickle(struct pickle *p, struct burst_result *b)
+{
+    pickle_time(p, &b->at);
+    PICKLE(p, &b->n);
+    PICKLE(p, &b->ok);
+    PICKLE(p, &b->failed);
+    PICKLE(p, &b->limited);
+    pickle_time(p, &b->ttft_p50);
+    pickle_time(p, &b->ttft_p95);
+    pickle_text(p, b->why, sizeof(b->why));
+}
+
 static void route_state_pickle(struct pickle *p, struct ranked_route *route)
 {
     uint8_t listing = (uint8_t)route->listing, override = (uint8_t)route->override, state = (uint8_t)route->state;
 
     route_pickle(p, &route->stats);
+    measured_pickle(p, route);
+    burst_pickle(p, &route->burst);
     pickle_time(p, &route->interval);
     pickle_below(p, &listing, LISTING_ABSENT + 1);
     PICKLE(p, &route->unlisted);
@@ -335,7 +378,9 @@ static void read_routes(struct pickle *p, struct ranker *r, struct reading_model
         rm->m->fresh[route->place] = fresh;
         rm->m->repriced = rm->m->repriced || !same_price;
         route->restored = route->stats.sampled_at > 0;
+        ranker_meet(r, route);
     }
+    free(nobody->measured);
     free(nobody);
     if (rm->len != rm->m->len)
         rm->same = false;

@@ -190,8 +190,9 @@ static int read_observation(const struct members *m, struct record *ret, struct 
 {
     struct outcome outcome;
     int source = !m->has_source || strcmp(m->source, "probe") == 0 ? SOURCE_PROBE : strcmp(m->source, "traffic") == 0 ? SOURCE_TRAFFIC : -1;
-    enum probe_kind probe = ret->kind == RECORD_REACH ? PROBE_REACH : ret->kind == RECORD_MODELS ? PROBE_MODELS : PROBE_CHAT;
+    enum probe_kind probe = PROBE_CHAT;
 
+    record_observes(ret->kind, &probe);
     if (!m->has_ok)
         return err_set(err, -EINVAL, "\"ok\" is missing");
     if (source < 0)
@@ -249,6 +250,8 @@ static int read_rest(const struct members *m, struct record *ret, struct err *er
     case RECORD_CHAT:
     case RECORD_REACH:
     case RECORD_MODELS:
+    case RECORD_BURST:
+    case RECORD_TRIAL:
         return read_observation(m, ret, err);
     case RECORD_PRICE:
         return read_price(m, ret, err);

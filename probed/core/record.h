@@ -26,7 +26,9 @@
     X(OVERRIDE, "override", true, false)      /* without a model: all routes of it */                                                      \
     X(SELF_CHECK, "self_check", false, false) /* our own network */                                                                        \
     X(CONFIG, "config", false, false)         /* the configuration was read again */                                                       \
-    X(TABLE, "table", false, false)           /* asks for the table */
+    X(TABLE, "table", false, false)           /* asks for the table */                                                                     \
+    X(BURST, "burst", true, true)             /* one of several requests at once: it speaks of load only */                                \
+    X(TRIAL, "trial", true, true)             /* a request that tries a capability out: it speaks of honesty only */
 
 enum record_kind {
 #define X(id, name, platform, model) RECORD_##id,
@@ -40,7 +42,7 @@ struct record {
     enum record_kind kind;
     char platform[64], model[128]; /* "" = not given */
     char reporter[64];             /* who told it; "" = nobody in particular */
-    struct observation o;          /* CHAT, REACH, MODELS; at = t; cost_pico in USD */
+    struct observation o;          /* what record_observes says; at = t; cost_pico in USD */
     bool ok;                       /* LISTING: it is there; USABLE: there is a key; SELF_CHECK: an anchor answered */
     struct {                       /* PRICE: pico-USD a token, and a call; -1 = not known */
         int64_t input, output, call;
@@ -52,6 +54,9 @@ struct record {
 };
 
 const char *record_kind_name(enum record_kind kind);
+/* Is it an observation, and of which probe kind? The others: false. */
+bool record_observes(enum record_kind kind, enum probe_kind *ret);
+enum record_kind record_kind_of(enum probe_kind probe); /* of REACH, MODELS, CHAT, BURST, CAPABILITIES */
 /* len: without the newline. -EINVAL with err said. */
 int record_parse(const char *line, size_t len, struct record *ret, struct err *err) ATTR_UNUSED_RESULT;
 /* One line with its newline, that reads back as the same record. */

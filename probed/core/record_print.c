@@ -113,7 +113,8 @@ void record_print(const struct record *r, struct buf *to)
     add_text(to, "model", r->model);
     add_text(to, "kind", record_kind_name(r->kind));
     add_text(to, "reporter", r->reporter);
-    if (r->kind == RECORD_CHAT || r->kind == RECORD_REACH || r->kind == RECORD_MODELS)
+    enum probe_kind probe;
+    if (record_observes(r->kind, &probe))
         add_observation(to, &r->o);
     else if (r->kind == RECORD_PRICE)
         add_price(to, r);

@@ -49,7 +49,33 @@ static const struct {
     {"thinking_only", OBSERVED_THINKING_ONLY},
     {"no_usage", OBSERVED_NO_USAGE},
     {"usage_impossible", OBSERVED_USAGE_IMPOSSIBLE},
+    {"cached", OBSERVED_CACHED},
+    {"id_odd", OBSERVED_ID_ODD},
+    {"same_answer", OBSERVED_SAME_ANSWER},
 };
+
+static const struct { enum record_kind kind; enum probe_kind probe; } observed[] = {
+    {RECORD_CHAT, PROBE_CHAT},   {RECORD_REACH, PROBE_REACH},        {RECORD_MODELS, PROBE_MODELS},
+    {RECORD_BURST, PROBE_BURST}, {RECORD_TRIAL, PROBE_CAPABILITIES},
+};
+
+bool record_observes(enum record_kind kind, enum probe_kind *ret)
+{
+    for (size_t i = 0; i < sizeof observed / sizeof *observed; i++)
+        if (observed[i].kind == kind) {
+            *ret = observed[i].probe;
+            return true;
+        }
+    return false;
+}
+
+enum record_kind record_kind_of(enum probe_kind probe)
+{
+    for (size_t i = 0; i < sizeof observed / sizeof *observed; i++)
+        if (observed[i].probe == probe)
+            return observed[i].kind;
+    return RECORD_CHAT;
+}
 
 const char *record_kind_name(enum record_kind kind)
 {

@@ -14,7 +14,7 @@
 
 #include "shared/text.h"
 
-_Static_assert(sizeof(struct route) <= 6400, "with the ranker's own part a route must stay under 8 kB");
+_Static_assert(sizeof(struct route) <= 6720, "with the ranker's own part a route must stay under 8 kB");
 
 #define FAILS_WHEN_DOWN 0.98
 #define FAILS_WHEN_PARTIAL 0.20 /* at least */
@@ -147,26 +147,6 @@ bool route_last(const struct route *r, unsigned i, struct observation *ret)
     return true;
 }
 
-static void observe_honesty(struct route *r, const struct observation *o, usec_t now)
-{
-    bool challenged = o->flags & (OBSERVED_CHALLENGE_PASSED | OBSERVED_CHALLENGE_FAILED);
-    bool differs = o->flags & OBSERVED_MODEL_DIFFERS;
-
-    if (o->flags & OBSERVED_CHALLENGE_PASSED)
-        r->challenges_passed++;
-    if (o->flags & OBSERVED_CHALLENGE_FAILED)
-        r->challenges_failed++;
-    if (differs)
-        r->model_differs++;
-    if (o->flags & OBSERVED_ONE_BURST)
-        r->bursts++;
-    /* A model that cannot do the exercise at all shows nothing by failing it. */
-    if (challenged && !route_unscorable(r))
-        decay_moment_add(&r->fooled, o->flags & OBSERVED_CHALLENGE_FAILED || differs ? 1 : 0, ROUTE_HALF_LIFE, now);
-    else if (differs)
-        decay_moment_add(&r->fooled, 1, ROUTE_HALF_LIFE, now);
-}
-
 static void observe_load_time(struct route *r, const struct observation *o, usec_t now)
 {
     usec_t level = latency_statistic(&r->ttft, LATENCY_P50);
@@ -194,7 +174,7 @@ static void observe_success(struct route *r, const struct observation *o, usec_t
         decay_moment_add(&r->speed, o->tokens_per_s, LATENCY_HALF_LIFE, now);
     if (o->cost_pico >= 0)
         decay_moment_add(&r->cost_ok, (double)o->cost_pico, ROUTE_HALF_LIFE, now);
-    observe_honesty(r, o, now);
+    honesty_observe(&r->honesty, o, now);
 }
 
 static void observe_failure(struct route *r, const struct observation *o, usec_t now)
@@ -279,6 +259,27 @@ void route_observe(struct route *r, const struct health_rules *rules, const stru
     (void)route_report(r, rules, NULL, o, tolerated, now);
 }
 
+void route_observe_burst(struct route *r, const struct observation *o, usec_t now)
+{
+    usec_t level = latency_statistic(&r->ttft, LATENCY_P50);
+
+    if (outcome_ok(o->outcome))
+        load_burst(&r->load, o->in_flight, BURST_OK, now);
+    else if (o->outcome.fault == FAULT_RELAY && r->health.verdict != VERDICT_DOWN)
+        load_burst(&r->load, o->in_flight, BURST_FAILED, now);
+    else if (o->outcome.kind == OUTCOME_RATE_LIMITED && o->outcome.fault == FAULT_NONE)
+        load_burst(&r->load, o->in_flight, BURST_LIMITED, now);
+    if (outcome_ok(o->outcome) && level > 0 && o->ttft > 0)
+        load_burst_time(&r->load, o->in_flight, log((double)o->ttft / (double)level), now);
+}
+
+void route_observe_capabilities(struct route *r, const struct observation *o, usec_t now)
+{
+    /* Only what came as a stream was the answer to a question that others are asked too. */
+    if (outcome_ok(o->outcome) && (o->chunks > 0 || o->flags & OBSERVED_SAME_ANSWER))
+        honesty_observe(&r->honesty, o, now);
+}
+
 double route_samples(const struct route *r, usec_t now)
 {
     struct decay_pair n = decay_counts_at(&r->all, DECAY_24H, now);
@@ -288,7 +289,7 @@ double route_samples(const struct route *r, usec_t now)
 
 bool route_unscorable(const struct route *r)
 {
-    return r->challenges_passed == 0 && r->challenges_failed >= ROUTE_UNSCORABLE;
+    return honesty_unscorable(&r->honesty);
 }
 
 double chance_upper(double ok, double failed)

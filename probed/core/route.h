@@ -5,6 +5,7 @@
 #include "probed/core/capacity.h"
 #include "probed/core/decay.h"
 #include "probed/core/health.h"
+#include "probed/core/honesty.h"
 #include "probed/core/latency.h"
 #include "probed/core/load.h"
 #include "probed/core/observation.h"
@@ -14,7 +15,6 @@
 #define ROUTE_DETAILS 4
 #define ROUTE_HALF_LIFE (24 * USEC_PER_HOUR)
 #define ROUTE_LATELY (10 * USEC_PER_MINUTE)
-#define ROUTE_UNSCORABLE 5 /* challenges failed with none passed */
 
 /* Segments that need no quantiles; ttft and total have a struct latency. */
 enum segment { SEGMENT_QUEUE, SEGMENT_DNS, SEGMENT_CONNECT, SEGMENT_TLS, SEGMENT_WAIT, SEGMENT_CONTENT, SEGMENT_GAP, SEGMENTS };
@@ -41,11 +41,10 @@ struct route {
     struct decay_moment speed;   /* tokens/s */
     struct decay_moment waste, waste_lately; /* s, of failed tries; how it fails now is not how it failed yesterday */
     struct decay_moment cost_ok, cost_failed; /* pico */
-    struct decay_moment fooled;  /* 1 = an answer that was not what was asked for, 0 = one that was */
     struct capacity capacity;
     struct load load;
     struct reports reports;
-    uint32_t challenges_passed, challenges_failed, model_differs, bursts;
+    struct honesty honesty;
     usec_t sampled_at;           /* last chat success or relay fault */
     uint8_t last_len, last_next, detail_next;
     struct route_last last[ROUTE_LAST];
@@ -58,6 +57,10 @@ void route_observe(struct route *r, const struct health_rules *rules, const stru
 /* The same where its reporter is named: bounded by its rate as well. False if it did not count (reporters.h). */
 bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, double tolerated,
                   usec_t now);
+/* One chat of a burst (load.c has why it says nothing else). */
+void route_observe_burst(struct route *r, const struct observation *o, usec_t now);
+/* A request that tried a capability out: its soft signals count, and nothing else of it. */
+void route_observe_capabilities(struct route *r, const struct observation *o, usec_t now);
 /* The i-th last observation (0 = newest); false if there is none. */
 bool route_last(const struct route *r, unsigned i, struct observation *ret);
 

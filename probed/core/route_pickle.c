@@ -12,11 +12,12 @@ SIZE_IS(struct sketch, 984);
 SIZE_IS(struct latency, 1160);
 SIZE_IS(struct rate, 32);
 SIZE_IS(struct capacity, 128);
-SIZE_IS(struct load, 120);
+SIZE_IS(struct load, 160);
 SIZE_IS(struct reports, 64);
 SIZE_IS(struct health, 320);
 SIZE_IS(struct route_last, 104);
-SIZE_IS(struct route, 5872);
+SIZE_IS(struct honesty, 744);
+SIZE_IS(struct route, 6608);
 
 static void counts_pickle(struct pickle *p, struct decay_counts *c)
 {
@@ -100,6 +101,8 @@ static void load_pickle(struct pickle *p, struct load *l)
         PICKLE(p, &l->bucket[i].limited);
         PICKLE(p, &l->bucket[i].timed);
         PICKLE(p, &l->bucket[i].slower);
+        PICKLE(p, &l->bucket[i].tried);
+        PICKLE(p, &l->bucket[i].tried_slower);
     }
 }
 
@@ -186,9 +189,30 @@ static void last_pickle(struct pickle *p, struct route_last *l)
     pickle_below(p, &l->detail, ROUTE_DETAILS + 1);
 }
 
+static void honesty_pickle(struct pickle *p, struct honesty *h)
+{
+    pickle_time(p, &h->at);
+    moment_pickle(p, &h->fooled);
+    for (int i = 0; i < HONESTY_SIGNALS; i++) {
+        struct honesty_signal *s = &h->signal[i];
+        double seen = (double)s->seen, weight = (double)s->weight;
+
+        pickle_time(p, &s->last);
+        PICKLE(p, &s->count);
+        PICKLE(p, &s->of);
+        pickle_part(p, &seen, 0, PICKLE_MOST);
+        pickle_part(p, &weight, 0, PICKLE_MOST);
+        s->seen = (float)seen;
+        s->weight = (float)weight;
+        pickle_text(p, s->evidence, sizeof(s->evidence));
+        if (s->count > s->of)
+            p->bad = true;
+    }
+}
+
 void route_pickle(struct pickle *p, struct route *r)
 {
-    struct decay_moment *moments[] = {&r->speed, &r->waste, &r->waste_lately, &r->cost_ok, &r->cost_failed, &r->fooled};
+    struct decay_moment *moments[] = {&r->speed, &r->waste, &r->waste_lately, &r->cost_ok, &r->cost_failed};
 
     health_pickle(p, &r->health);
     counts_pickle(p, &r->all);
@@ -203,10 +227,7 @@ void route_pickle(struct pickle *p, struct route *r)
     capacity_pickle(p, &r->capacity);
     load_pickle(p, &r->load);
     reports_pickle(p, &r->reports);
-    PICKLE(p, &r->challenges_passed);
-    PICKLE(p, &r->challenges_failed);
-    PICKLE(p, &r->model_differs);
-    PICKLE(p, &r->bursts);
+    honesty_pickle(p, &r->honesty);
     pickle_time(p, &r->sampled_at);
     pickle_below(p, &r->last_len, ROUTE_LAST + 1);
     pickle_below(p, &r->last_next, ROUTE_LAST);

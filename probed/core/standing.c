@@ -147,8 +147,6 @@ static struct loss_learnt learnt_waste(const struct route *stats, usec_t now)
 void ranker_make_input(const struct ranker *r, const struct ranked_route *route, usec_t now, struct loss_input *ret)
 {
     const struct route *stats = &route->stats;
-    double fooled = decay_moment_weight(&stats->fooled, ROUTE_HALF_LIFE, now);
-
     struct route_chance chance = route_chance_at(stats, now);
 
     ret->chance = chance.bound;
@@ -160,7 +158,7 @@ void ranker_make_input(const struct ranker *r, const struct ranked_route *route,
     ret->own_charged = charged_share(stats, now);
     ret->instability = instability(stats, ret, now);
     ret->incapacity = 1 - capacity_slots(&stats->capacity, &r->models[route->model].demand, now) / TABLE_SLOTS;
-    ret->dishonesty = fmin(1, (fooled * stats->fooled.mean + 1) / (fooled + 1));
+    ret->dishonesty = honesty_dishonesty(&stats->honesty, now);
     ret->price_known = route->price.known;
     ret->price_input = route->price.input;
     ret->price_output = route->price.output;

@@ -171,6 +171,8 @@ bool anchors_hold(struct anchors *a, struct target *t, const struct observation 
     return true;
 }
 
+bool anchors_local(const struct anchors *a) { return a && a->local; }
+
 void anchors_forget(struct anchors *a, const struct target *t)
 {
     for (size_t i = 0; a && i < a->held_len; i++)

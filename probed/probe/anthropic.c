@@ -1,8 +1,8 @@
 /* The Anthropic dialect: POST /v1/messages, streamed.
  *
- * The request. One user message; max_tokens is a must. Thinking is off unless asked for, and a probe never asks. Temperature 0 unless the
- * configuration calls the model a reasoning one: relays sell "-thinking" names that switch thinking on, and thinking refuses any other
- * temperature than 1.
+ * The request. One user message; max_tokens is a must. Thinking is off unless asked for, and a probe never asks. Temperature 0 unless it
+ * is a reasoning model: relays sell "-thinking" names that switch thinking on, and thinking refuses any other temperature than 1; the
+ * newest models refuse the parameter altogether, and it is left out once they did.
  *
  * The stream is a sequence of typed events: message_start (model, usage so far), content_block_start, content_block_delta (text_delta,
  * thinking_delta; signature_delta is no token; input_json_delta is a tool call), content_block_stop, message_delta (stop_reason, usage),
@@ -18,22 +18,20 @@ static const cJSON *member(const cJSON *json, const char *name)
     return cJSON_GetObjectItemCaseSensitive(json, name);
 }
 
-static void anthropic_request(struct chat_request *ret, const char *model, const char *prompt, int max_tokens, bool reasoning)
+static void anthropic_request(struct chat_request *ret, const struct chat_ask *ask)
 {
     *ret = (struct chat_request){
-        .path = dialect_anthropic.chat_path,
         .headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}, {"anthropic-version", "2023-06-01"}},
         .headers_len = 3,
-        .key_header = "x-api-key",
-        .key_prefix = "",
     };
+    dialect_add_path(&ret->path, dialect_anthropic.chat_path, ask->model);
     struct buf *b = &ret->body;
     buf_add_str(b, "{\"model\":");
-    json_quote(b, model);
+    json_quote(b, ask->model);
     buf_add_str(b, ",\"messages\":[{\"role\":\"user\",\"content\":");
-    json_quote(b, prompt);
-    buf_printf(b, "}],\"stream\":true,\"max_tokens\":%d", max_tokens > 0 ? max_tokens : 16);
-    if (!reasoning)
+    json_quote(b, ask->prompt);
+    buf_printf(b, "}],\"stream\":true,\"max_tokens\":%d", ask->max_tokens > 0 ? ask->max_tokens : 16);
+    if (!ask->reasoning && dialect_takes(ret, ask, PARAMETER_TEMPERATURE))
         buf_add_str(b, ",\"temperature\":0");
     buf_add_char(b, '}');
 }
@@ -50,22 +48,12 @@ static void take_block(struct chat_reading *r, const cJSON *block, usec_t now)
         reading_other(r, tool, now);
 }
 
-/* -1 = not told, -2 = not a possible count. */
-static int64_t count(const cJSON *usage, const char *name)
-{
-    const cJSON *told = member(usage, name);
-    int64_t n;
-    if (!told || cJSON_IsNull(told))
-        return -1;
-    return json_int(usage, name, &n) && n >= 0 ? n : -2;
-}
-
 static void take_usage(struct chat_reading *r, const cJSON *usage)
 {
     if (!cJSON_IsObject(usage))
         return;
-    int64_t input = count(usage, "input_tokens"), output = count(usage, "output_tokens");
-    int64_t read = count(usage, "cache_read_input_tokens"), written = count(usage, "cache_creation_input_tokens");
+    int64_t input = reading_count(usage, "input_tokens"), output = reading_count(usage, "output_tokens");
+    int64_t read = reading_count(usage, "cache_read_input_tokens"), written = reading_count(usage, "cache_creation_input_tokens");
     if (read > 0 && read < INT32_MAX && input >= 0 && input < INT32_MAX)
         input += read;
     if (written > 0 && written < INT32_MAX && input >= 0 && input < INT64_MAX / 2)
@@ -74,7 +62,8 @@ static void take_usage(struct chat_reading *r, const cJSON *usage)
     if (input == 0 && r->prompt_tokens > 0)
         input = -1;
     if (input != -1 || output != -1)
-        reading_usage(r, input, output, -1);
+        reading_usage(r, input, output, -1, read);
+    reading_charged(r, usage);
 }
 
 static const char *in_openai_words(const char *stop_reason)
@@ -108,6 +97,7 @@ static void take_json(struct chat_reading *r, const cJSON *json, const char *typ
         const cJSON *message = member(json, "message");
         r->known = true;
         reading_answered_by(r, json_string(message, "model"));
+        reading_id(r, json_string(message, "id"));
         take_usage(r, member(message, "usage"));
     } else if (strcmp(type, "content_block_start") == 0) {
         const cJSON *block = member(json, "content_block");
@@ -140,6 +130,7 @@ static void anthropic_body(struct chat_reading *r, const cJSON *json, usec_t now
         return;
     r->known = true;
     reading_answered_by(r, json_string(json, "model"));
+    reading_id(r, json_string(json, "id"));
     for (const cJSON *block = content->child; block; block = block->next) {
         const char *type = json_string(block, "type");
         take_block(r, block, now);
@@ -155,6 +146,8 @@ const struct dialect dialect_anthropic = {
     .id = DIALECT_ANTHROPIC,
     .chat_path = "/v1/messages",
     .models_path = "/v1/models?limit=1000",
+    .key_header = "x-api-key",
+    .models_header = {"anthropic-version", "2023-06-01"},
     .request = anthropic_request,
     .event = anthropic_event,
     .body = anthropic_body,

@@ -21,6 +21,12 @@
  * at either end: its head holds the nonce, its tail the instruction. The answer never stands in the first or the last clause, so that a cut
  * echo has also passed another of the five.
  *
+ * How many tokens the prompt is, any honest tokenizer agrees on within bounds, since it is made of common words. Counted over 1,500 such
+ * prompts with the vocabularies of ten families (o200k, cl100k, p50k, Claude 2, DeepSeek V3, Gemma 3, Qwen 3, Llama 2 and 3, Mistral):
+ * never fewer than one for each word and mark of punctuation, never more than 0.35 a byte (Llama 2). LEAST and MOST leave room for
+ * vocabularies that join words, and for smaller ones. What the vendor's template puts around it comes on top; where a vendor adds a text
+ * of its own that nobody knows, nothing is known.
+ *
  * Pure: all chance comes from the state passed in. */
 #include <ctype.h>
 #include <inttypes.h>
@@ -31,6 +37,8 @@
 #include "probed/probe/challenge.h"
 
 #define CLAUSES 5
+#define LEAST_TOKENS 0.85 /* a word or mark */
+#define MOST_TOKENS 0.42  /* a byte */
 
 /* No word is the start of another with an s behind it, none is a common word of an answer ("the", "one"), none is a model's or vendor's
  * name. */
@@ -78,6 +86,18 @@ static void copy_lower(char *dst, size_t size, const char *word)
     dst[i] = '\0';
 }
 
+/* Words and marks, as few tokens as they can be. */
+static int least_tokens(const char *text)
+{
+    int n = 0;
+    for (bool before = false; *text; text++) {
+        bool word = isalnum((unsigned char)*text);
+        n += word ? !before : *text != ' ';
+        before = word;
+    }
+    return (int)(n * LEAST_TOKENS);
+}
+
 void challenge_make(struct challenge *ret, uint64_t *random)
 {
     const char *who[CLAUSES], *what[CLAUSES];
@@ -98,6 +118,10 @@ void challenge_make(struct challenge *ret, uint64_t *random)
              "Note %s: %s %s the %s, %s %s the %s, %s %s the %s, %s %s the %s and %s %s the %s. %s Answer with one word only.", ret->nonce,
              who[0], past, what[0], who[1], past, what[1], who[2], past, what[2], who[3], past, what[3], who[4], past, what[4], question);
 
+    ret->tokens_low = least_tokens(ret->prompt);
+    ret->tokens_high = (int)((double)strlen(ret->prompt) * MOST_TOKENS) + 1;
+    ret->after_nonce_low = least_tokens(strchr(ret->prompt, ':'));
+
     const char **sort = for_name ? who : what;
     size_t n = 0;
     for (size_t i = 0; i < CLAUSES; i++) {
@@ -114,10 +138,10 @@ static bool is_word_byte(char c)
     return isalnum((unsigned char)c) && (unsigned char)c < 0x80;
 }
 
-static bool holds_word(const char *text, const char *word)
+bool challenge_holds(const char *text, const char *word)
 {
     size_t len = strlen(word);
-    for (const char *p = text; (p = strcasestr(p, word)); p++) {
+    for (const char *p = text; len > 0 && (p = strcasestr(p, word)); p++) {
         const char *after = p + len;
         if (p > text && is_word_byte(p[-1]))
             continue;
@@ -133,7 +157,7 @@ static bool holds_word(const char *text, const char *word)
 static bool holds_foreign(const struct challenge *c, const char *reply)
 {
     for (size_t i = 0; i < ARRAY_LEN(c->others); i++)
-        if (holds_word(reply, c->others[i]))
+        if (challenge_holds(reply, c->others[i]))
             return true;
     return strcasestr(reply, c->nonce) || strcasestr(reply, "with one word only");
 }
@@ -142,7 +166,7 @@ enum challenge_verdict challenge_judge(const struct challenge *c, const char *re
 {
     if (holds_foreign(c, reply))
         return CHALLENGE_FAILED;
-    if (c->answer[0] && holds_word(reply, c->answer))
+    if (c->answer[0] && challenge_holds(reply, c->answer))
         return CHALLENGE_PASSED;
     return cut ? CHALLENGE_OPEN : CHALLENGE_FAILED;
 }
@@ -150,4 +174,26 @@ enum challenge_verdict challenge_judge(const struct challenge *c, const char *re
 bool challenge_passed(const struct challenge *c, const char *reply)
 {
     return challenge_judge(c, reply, false) == CHALLENGE_PASSED;
+}
+
+/* What the templates of a model's family add, in tokens: roles and marks (8 to 12), a line about who it is or the date, instructions for
+ * its thinking. The first that is found in the name. */
+static const struct {
+    const char *family;
+    int most; /* -1 = some prompt of the vendor's own */
+} templates[] = {
+    {"search", -1},    {"online", -1},   {"sonar", -1},   {"grok", -1},     {"command", -1},  {"compound", -1}, {"gpt-oss", 90},  {"thinking", 64},
+    {"gpt-", 16},      {"chatgpt", 16},  {"claude", 24},  {"gemini", 16},   {"deepseek", 24}, {"llama", 48},    {"qwen", 40},     {"kimi", 40},
+};
+#define TEMPLATE_MOST 64 /* of any other */
+
+void challenge_known(const struct challenge *c, const char *model, int *low, int *high)
+{
+    int most = TEMPLATE_MOST;
+    for (size_t i = ARRAY_LEN(templates); i-- > 0;)
+        if (strcasestr(model, templates[i].family))
+            most = templates[i].most;
+    bool known = c->tokens_low > 0 && most >= 0;
+    *low = known ? c->tokens_low : 0;
+    *high = known ? c->tokens_high + most : 0;
 }

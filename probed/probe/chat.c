@@ -9,7 +9,8 @@
  *
  *     an error status                              as classify_answer says
  *     an error in the stream or body               its kind (ERROR_IN_200 if it names none), stage FIRST before any token, else STREAM
- *     text or reasoning, and an end told           OK: finish_reason, [DONE] or message_stop, whatever becomes of the connection then
+ *     text or reasoning, and an end told           OK: finish_reason, [DONE], message_stop or response.completed, whatever becomes of the
+ *                                                  connection then
  *     an end told, and no text                     "length": OK if usage shows that reasoning took it all (THINKING_ONLY), UNFINISHED if it
  * shows other tokens; "content_filter": MODERATED; else EMPTY our own timer                                TIMEOUT before the first token,
  * STALLED after it the transport failed                         http's kind, at stage FIRST or STREAM once the head was there the stream
@@ -24,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probed/probe/model_name.h"
 #include "probed/probe/reading.h"
 #include "shared/alloc.h"
 #include "shared/text.h"
@@ -51,7 +51,9 @@ struct chat_reading *chat_reading_new(enum dialect_id dialect, const char *model
     r->body = (struct buf)BUF_CAP(BODY_MAX);
     r->reply = (struct buf)BUF_CAP(REPLY_MAX);
     r->first = r->last = r->content = r->data_last = r->done_at = r->held_at = -1;
-    r->prompt_tokens = r->output_tokens = r->reasoning_tokens = -1;
+    r->prompt_tokens = r->output_tokens = r->reasoning_tokens = r->cached_tokens = r->charged_pico = -1;
+    r->refused = PARAMETER_NONE;
+    r->failure.refused = PARAMETER_NONE;
     return r;
 }
 
@@ -65,6 +67,12 @@ struct chat_reading *chat_reading_free(struct chat_reading *r)
         free(r);
     }
     return NULL;
+}
+
+void chat_reading_asked(struct chat_reading *r, const struct chat_ask *ask)
+{
+    r->asked_tokens = ask->max_tokens;
+    r->asked_reasoning = ask->reasoning;
 }
 
 bool chat_reading_has_token(const struct chat_reading *r)
@@ -178,7 +186,7 @@ static void end_body(struct chat_reading *r, const struct http_result *result)
     }
 }
 
-static bool has_text(const struct chat_reading *r)
+bool reading_has_text(const struct chat_reading *r)
 {
     return r->answered || r->reasoning;
 }
@@ -215,11 +223,12 @@ static struct outcome judge(struct chat_reading *r, const struct http_result *re
     bool told = r->done || r->finish[0];
     if (r->failed) {
         struct outcome outcome = r->failure.outcome;
+        r->refused = r->failure.refused;
         outcome.http_status = result->status;
         text_copy(detail, size, r->failure.detail, strlen(r->failure.detail));
         return outcome;
     }
-    if (told && has_text(r))
+    if (told && reading_has_text(r))
         return outcome_make(STAGE_DONE, OUTCOME_OK, result->status);
     if (told)
         return judge_empty(r, result->status);
@@ -299,20 +308,25 @@ static void fill_times(const struct chat_reading *r, const struct http_result *r
         o->tokens_per_s = speed(r);
 }
 
-/* Zero tokens for a prompt that was sent, or for text that came, are as impossible as minus one. */
 static void fill_usage(const struct chat_reading *r, struct observation *o)
 {
-    bool impossible = r->usage_impossible;
+    int low, high;
     o->prompt_tokens = (int32_t)r->prompt_tokens;
     o->output_tokens = (int32_t)r->output_tokens;
     o->reasoning_tokens = (int32_t)r->reasoning_tokens;
-    if (outcome_ok(o->outcome) && r->prompt_tokens == 0)
-        o->prompt_tokens = -1, impossible = true;
-    if (outcome_ok(o->outcome) && r->output_tokens == 0 && has_text(r))
-        o->output_tokens = -1, impossible = true;
-    if (impossible)
-        o->flags |= OBSERVED_USAGE_IMPOSSIBLE;
-    if (outcome_ok(o->outcome) && !r->usage)
+    o->cached_tokens = (int32_t)r->cached_tokens;
+    o->charged_pico = r->charged_pico;
+    challenge_known(&r->challenge, r->model, &low, &high);
+    o->known_low = (int16_t)low;
+    o->known_high = (int16_t)high;
+    if (!outcome_ok(o->outcome))
+        return;
+    /* Zero tokens for a prompt that was sent, or for text that came, are no count. */
+    if (r->prompt_tokens == 0)
+        o->prompt_tokens = -1;
+    if (r->output_tokens == 0 && reading_has_text(r))
+        o->output_tokens = -1;
+    if (!r->usage)
         o->flags |= OBSERVED_NO_USAGE;
 }
 
@@ -325,6 +339,8 @@ static void fill_challenge(const struct chat_reading *r, struct observation *o)
             o->flags |= OBSERVED_THINKING_ONLY;
         return;
     }
+    if (!r->challenge.answer[0])
+        return; /* nothing was asked that can be judged */
     if (reading_cumulative(r))
         reply += r->delta_at;
     switch (challenge_judge(&r->challenge, reply, cut)) {
@@ -346,6 +362,7 @@ void chat_reading_finish(struct chat_reading *r, const struct http_result *resul
     if (result->status >= 300) {
         struct classification c = classify_answer(result->status, result->content_type, buf_str(&r->body), r->body.len);
         outcome = c.outcome;
+        r->refused = c.refused;
         text_copy(detail, sizeof detail, c.detail, strlen(c.detail));
     } else {
         if (r->form == FORM_STREAM)
@@ -362,12 +379,24 @@ void chat_reading_finish(struct chat_reading *r, const struct http_result *resul
     fill_usage(r, ret);
     if (reading_cumulative(r))
         ret->flags |= OBSERVED_CUMULATIVE;
-    if (r->answered_by[0] && !model_name_same(r->model, r->answered_by)) {
-        ret->flags |= OBSERVED_MODEL_DIFFERS;
-        if (outcome_ok(outcome))
-            text_copy(detail, sizeof detail, r->answered_by, strlen(r->answered_by));
-    }
-    if (outcome_ok(outcome))
-        fill_challenge(r, ret);
     memcpy(ret->detail, detail, sizeof detail);
+    if (outcome_ok(outcome)) {
+        fill_challenge(r, ret);
+        reading_signals(r, ret);
+    }
+}
+
+const char *chat_reading_id(const struct chat_reading *r)
+{
+    return r->id;
+}
+
+enum chat_parameter chat_reading_refused(const struct chat_reading *r)
+{
+    return r->refused;
+}
+
+const char *chat_reading_reply(const struct chat_reading *r)
+{
+    return buf_str(&r->reply) + (reading_cumulative(r) ? r->delta_at : 0);
 }

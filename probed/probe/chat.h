@@ -21,8 +21,17 @@ struct chat_reading *chat_reading_free(struct chat_reading *r); /* NULL is fine;
 int chat_reading_data(struct chat_reading *r, int status, const char *content_type, const char *data, size_t len, usec_t now);
 bool chat_reading_has_token(const struct chat_reading *r);
 usec_t chat_reading_last(const struct chat_reading *r); /* steady time of the newest token, -1 = none: for the stall timer */
+/* How it was asked, for what its usage can be; without it nothing is concluded from the output's size. Before the end. */
+void chat_reading_asked(struct chat_reading *r, const struct chat_ask *ask);
 /* The end, however it came; fills the whole observation but queue, in_flight, interval, endpoint and cost. `timeout_stage`: FIRST or STREAM
  * where the caller's own timer ended it (kind TIMEOUT or STALLED), else STAGE_COUNT. Once a reading. */
 void chat_reading_finish(struct chat_reading *r, const struct http_result *result, enum stage timeout_stage, struct observation *ret);
+
+/* After the end. */
+const char *chat_reading_id(const struct chat_reading *r);               /* the answer's, clean (reply_id.h); "" = none */
+enum chat_parameter chat_reading_refused(const struct chat_reading *r);  /* what of the request was refused */
+const char *chat_reading_reply(const struct chat_reading *r);            /* the answer's text without thinking: HOSTILE, capped */
+/* Adds a flag to a good answer's observation, and why: "; name: why" in the detail, as far as there is room. */
+void chat_add_signal(struct observation *o, enum observation_flag flag, const char *name, const char *why);
 
 #endif

@@ -37,7 +37,7 @@
 
 struct evidence {
     bool any;
-    char code[96], type[64], error_type[64];
+    char code[96], type[64], error_type[64], param[96];
     char message[MESSAGE_MAX];
     int number;     /* `code` as a number, 0 = none */
     bool upstream;  /* the relay says that it only passes this on */
@@ -90,6 +90,17 @@ static void take_metadata(struct evidence *e, const cJSON *metadata)
         append_words(e, ": ", raw->valuestring);
 }
 
+/* pydantic (vLLM, Mistral, many relays): where in the request it was, ["body","enable_thinking"]. */
+static void take_place(struct evidence *e, const cJSON *place)
+{
+    const cJSON *last = NULL;
+    for (const cJSON *part = cJSON_IsArray(place) ? place->child : NULL; part; part = part->next)
+        if (cJSON_IsString(part))
+            last = part;
+    if (last)
+        take_text(e->param, sizeof e->param, last);
+}
+
 static void take_object(struct evidence *e, const cJSON *error)
 {
     e->any = true;
@@ -97,6 +108,8 @@ static void take_object(struct evidence *e, const cJSON *error)
     take_text(e->type, sizeof e->type, member(error, "type"));
     take_text(e->type, sizeof e->type, member(error, "status")); /* Gemini: RESOURCE_EXHAUSTED */
     take_text(e->error_type, sizeof e->error_type, member(error, "error_type"));
+    take_text(e->param, sizeof e->param, member(error, "param"));
+    take_place(e, member(error, "loc"));
     static const char *const names[] = {"message", "msg", "error_msg", "detail", "error"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         take_text(e->message, sizeof e->message, member(error, names[i]));
@@ -359,7 +372,9 @@ static const char *name_of(const struct evidence *e)
 
 static struct classification conclude(const struct evidence *e, enum stage stage, int status)
 {
-    struct classification c = {.outcome = judge(e, stage, status)};
+    struct classification c = {.outcome = judge(e, stage, status), .refused = PARAMETER_NONE};
+    if (c.outcome.kind == OUTCOME_BAD_REQUEST)
+        c.refused = parameter_refused(e->param, e->message);
     set_detail(&c, name_of(e), e->message);
     return c;
 }
@@ -393,7 +408,7 @@ static struct classification classify_page(int status, const char *body, size_t 
         kind = OUTCOME_REDIRECT;
     else if (status >= 500 && !classify_is_firewall(text))
         kind = OUTCOME_SERVER_ERROR;
-    struct classification c = {.outcome = outcome_make(STAGE_HEADERS, kind, status)};
+    struct classification c = {.outcome = outcome_make(STAGE_HEADERS, kind, status), .refused = PARAMETER_NONE};
     char title[128] = "";
     const char *from = strcasestr(text, "<title"), *open = from ? strchr(from, '>') : NULL,
                *end = open ? strcasestr(open, "</title") : NULL;
@@ -416,7 +431,7 @@ struct classification classify_answer(int status, const char *content_type, cons
         text_copy(e.message, sizeof e.message, text, len);
     }
     if (status >= 300 && status < 400 && !e.any)
-        return (struct classification){.outcome = outcome_make(STAGE_HEADERS, OUTCOME_REDIRECT, status)};
+        return (struct classification){.outcome = outcome_make(STAGE_HEADERS, OUTCOME_REDIRECT, status), .refused = PARAMETER_NONE};
     return conclude(&e, STAGE_HEADERS, status);
 }
 
@@ -424,7 +439,7 @@ bool classify_json(const cJSON *json, enum stage stage, int status, struct class
 {
     struct evidence e;
     e.any = false;
-    e.code[0] = e.type[0] = e.error_type[0] = e.message[0] = '\0'; /* not 1.3 KiB of zeros an event */
+    e.code[0] = e.type[0] = e.error_type[0] = e.param[0] = e.message[0] = '\0'; /* not 1.3 KiB of zeros an event */
     e.number = 0;
     e.upstream = e.moderated = false;
     gather(&e, json, false);
@@ -436,7 +451,7 @@ bool classify_json(const cJSON *json, enum stage stage, int status, struct class
 
 struct classification classify_not_json(int status, const char *content_type, const char *body, size_t len)
 {
-    struct classification c;
+    struct classification c = {.refused = PARAMETER_NONE};
     if (is_page(content_type, body, len)) {
         c = classify_page(status, body, len);
         c.outcome = outcome_make(STAGE_FIRST, OUTCOME_NOT_API, status);

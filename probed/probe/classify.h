@@ -6,10 +6,12 @@
 #define PROBED_PROBE_CLASSIFY_H
 
 #include "probed/core/outcome.h"
+#include "probed/probe/parameters.h"
 #include "shared/json.h"
 
 struct classification {
     struct outcome outcome;
+    enum chat_parameter refused; /* of a BAD_REQUEST: the parameter that it is about; PARAMETER_NONE */
     char detail[160]; /* code and message in the relay's words, one line of UTF-8 without request ids and keys; else raw: HOSTILE */
 };
 

@@ -140,6 +140,9 @@ static const struct word phrases[] = {
     {"token*has no access to model", OUTCOME_FORBIDDEN},
     {"token is not allowed", OUTCOME_FORBIDDEN},
     {"only management keys", OUTCOME_FORBIDDEN}, /* OpenRouter */
+    /* a parameter that the model does not have is no missing model */
+    {"不支持参数", OUTCOME_BAD_REQUEST},
+    {"不支持*参数", OUTCOME_BAD_REQUEST},
     /* the model */
     {"无可用渠道", OUTCOME_MODEL_MISSING}, /* one-api, new-api */
     {"模型*不存在", OUTCOME_MODEL_MISSING},

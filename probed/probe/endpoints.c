@@ -32,6 +32,14 @@ static bool all_down(const struct platform *pf)
     return pf->config->endpoints_len > 0;
 }
 
+enum dialect_id endpoints_dialect(const struct platform *pf)
+{
+    for (int d = 0; d < DIALECT_COUNT; d++)
+        if (pf->in_use[d] != UINT8_MAX)
+            return (enum dialect_id)d;
+    return DIALECT_OPENAI;
+}
+
 void endpoints_init(struct platform *pf)
 {
     for (int d = 0; d < DIALECT_COUNT; d++) {

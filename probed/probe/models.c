@@ -116,7 +116,7 @@ static struct models_list *build(const cJSON *array)
 
 struct classification models_list_parse(int status, const char *content_type, const char *body, size_t len, struct models_list **ret)
 {
-    struct classification c = {.outcome = outcome_make(STAGE_DONE, OUTCOME_OK, status)};
+    struct classification c = {.outcome = outcome_make(STAGE_DONE, OUTCOME_OK, status), .refused = PARAMETER_NONE};
     *ret = NULL;
     CLEANUP(json_deletep) cJSON *json = json_parse(body, len, NULL);
     if (!json)

@@ -1,23 +1,26 @@
 /* The OpenAI dialect: POST /chat/completions, streamed.
  *
- * The request. Streamed, with usage asked for, one user message. Which knobs are turned depends on the name of the model as the relay has
- * it (its part after the last slash) and on whether the configuration calls it a reasoning model:
+ * The request. Streamed, with usage asked for, one user message. Which knobs are turned depends at first on the name of the model as the
+ * relay has it (its part after the last slash) and on whether it is a reasoning model (reason.c has the names):
  *
- *   OpenAI's own newer sort (o1, o3, o4-mini, ..., gpt-5 and later): max_completion_tokens, since they refuse max_tokens, and no
- * temperature, since they refuse any but their default. If it reasons, reasoning_effort "low", which all of them take, but for o1-mini,
- * o1-preview and the chat variants. gpt-oss and Gemini that reason: max_tokens, reasoning_effort "low". other reasoning models: max_tokens
- * (it bounds their thinking too), no effort (some vendors refuse the field), no temperature (thinking modes refuse it). all others:
- * max_tokens, temperature 0.
+ *     OpenAI's own newer sort    max_completion_tokens, since they refuse max_tokens, and no temperature, since they refuse any but their
+ *                                default. If it reasons, the least reasoning_effort that it is known to take
+ *     gpt-oss, Gemini            max_tokens, reasoning_effort "low" if it reasons
+ *     Qwen 3 and its like        max_tokens, enable_thinking false if it reasons: SiliconFlow's and DashScope's switch
+ *     other reasoning models     max_tokens (it bounds their thinking too), no effort (some vendors refuse the field), no temperature
+ *                                (thinking modes refuse it)
+ *     all others                 max_tokens, temperature 0
+ *
+ * What the route then refuses is left out, or sent by its other name, from then on (ask->left_out).
  *
  * The stream. Events hold `choices`; only the first choice counts, n is never asked for. Text is delta.content (a string, or a list of
  * parts); reasoning is delta.reasoning_content, delta.reasoning or delta.reasoning_details; a refusal is an answer; a tool call is output
  * without text. Usage is taken from wherever it stands. OpenRouter's native_finish_reason can hold a failure behind a harmless
  * finish_reason. */
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "probed/probe/reading.h"
+#include "probed/probe/reason.h"
 
 static const cJSON *member(const cJSON *json, const char *name)
 {
@@ -26,54 +29,41 @@ static const cJSON *member(const cJSON *json, const char *name)
 
 /* --- request ----------------------------------------------------------------------------------------------------------- */
 
-static const char *base_name(const char *model)
+static void add_limit(struct chat_request *request, const struct chat_ask *ask)
 {
-    const char *slash = strrchr(model, '/');
-    return slash ? slash + 1 : model;
+    enum chat_parameter usual = reason_is_newer_openai(ask->model) ? PARAMETER_MAX_COMPLETION_TOKENS : PARAMETER_MAX_TOKENS;
+    enum chat_parameter other = usual == PARAMETER_MAX_TOKENS ? PARAMETER_MAX_COMPLETION_TOKENS : PARAMETER_MAX_TOKENS;
+    bool swap = (ask->left_out & PARAMETER_BIT(usual)) && !(ask->left_out & PARAMETER_BIT(other));
+    enum chat_parameter sent = swap ? other : usual;
+    if (ask->max_tokens <= 0)
+        return;
+    buf_printf(&request->body, ",\"%s\":%d", parameter_name(sent), ask->max_tokens);
+    request->sent |= PARAMETER_BIT(sent);
 }
 
-static bool begins(const char *name, const char *with)
+static void openai_request(struct chat_request *ret, const struct chat_ask *ask)
 {
-    return strncasecmp(name, with, strlen(with)) == 0;
-}
-
-static bool is_newer_openai(const char *name)
-{
-    if ((name[0] == 'o' || name[0] == 'O') && name[1] >= '1' && name[1] <= '9')
-        return true;
-    return begins(name, "gpt-") && name[4] >= '5' && name[4] <= '9';
-}
-
-static bool takes_effort(const char *name)
-{
-    if (is_newer_openai(name))
-        return !strcasestr(name, "-chat") && !begins(name, "o1-mini") && !begins(name, "o1-preview");
-    return begins(name, "gpt-oss") || begins(name, "gemini-");
-}
-
-static void openai_request(struct chat_request *ret, const char *model, const char *prompt, int max_tokens, bool reasoning)
-{
-    const char *name = base_name(model);
-    bool newer = is_newer_openai(name);
     *ret = (struct chat_request){
-        .path = dialect_openai.chat_path,
         .headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}},
         .headers_len = 2,
-        .key_header = "Authorization",
-        .key_prefix = "Bearer ",
     };
+    dialect_add_path(&ret->path, dialect_openai.chat_path, ask->model);
     struct buf *b = &ret->body;
     buf_add_str(b, "{\"model\":");
-    json_quote(b, model);
+    json_quote(b, ask->model);
     buf_add_str(b, ",\"messages\":[{\"role\":\"user\",\"content\":");
-    json_quote(b, prompt);
-    buf_add_str(b, "}],\"stream\":true,\"stream_options\":{\"include_usage\":true}");
-    if (max_tokens > 0)
-        buf_printf(b, ",\"%s\":%d", newer ? "max_completion_tokens" : "max_tokens", max_tokens);
-    if (!newer && !reasoning)
+    json_quote(b, ask->prompt);
+    buf_add_str(b, "}],\"stream\":true");
+    if (dialect_takes(ret, ask, PARAMETER_STREAM_OPTIONS))
+        buf_add_str(b, ",\"stream_options\":{\"include_usage\":true}");
+    add_limit(ret, ask);
+    if (!reason_is_newer_openai(ask->model) && !ask->reasoning && dialect_takes(ret, ask, PARAMETER_TEMPERATURE))
         buf_add_str(b, ",\"temperature\":0");
-    if (reasoning && takes_effort(name))
-        buf_add_str(b, ",\"reasoning_effort\":\"low\"");
+    const char *effort = dialect_effort(ret, ask);
+    if (effort)
+        buf_printf(b, ",\"reasoning_effort\":\"%s\"", effort);
+    if (ask->reasoning && reason_takes_switch(ask->model) && dialect_takes(ret, ask, PARAMETER_ENABLE_THINKING))
+        buf_add_str(b, ",\"enable_thinking\":false");
     buf_add_char(b, '}');
 }
 
@@ -158,33 +148,6 @@ static void take_choice(struct chat_reading *r, const cJSON *choice, usec_t now)
         reading_finish_reason(r, reason->valuestring);
 }
 
-/* -1 = not told. What is told but is no whole number is as impossible as a negative one. */
-static int64_t count(const cJSON *usage, const char *path)
-{
-    const cJSON *told = json_at(usage, path);
-    int64_t n;
-    if (!told || cJSON_IsNull(told))
-        return -1;
-    return json_int(usage, path, &n) && n >= 0 ? n : -2;
-}
-
-static void take_usage(struct chat_reading *r, const cJSON *usage)
-{
-    int64_t prompt = count(usage, "prompt_tokens"), output = count(usage, "completion_tokens");
-    int64_t reasoning = count(usage, "completion_tokens_details.reasoning_tokens"), total = count(usage, "total_tokens");
-    if (prompt == -1)
-        prompt = count(usage, "input_tokens");
-    if (output == -1)
-        output = count(usage, "output_tokens");
-    if (reasoning == -1)
-        reasoning = count(usage, "reasoning_tokens");
-    /* xAI leaves the reasoning out of the completion; the total gives it away. */
-    if (prompt >= 0 && output >= 0 && reasoning > 0 && total >= 0 && total == prompt + output + reasoning)
-        output += reasoning;
-    if (prompt != -1 || output != -1)
-        reading_usage(r, prompt, output, reasoning);
-}
-
 static void take_json(struct chat_reading *r, const cJSON *json, usec_t now)
 {
     for (const cJSON *m = json->child; m; m = m->next) {
@@ -195,8 +158,11 @@ static void take_json(struct chat_reading *r, const cJSON *json, usec_t now)
         } else if (strcmp(m->string, "model") == 0) {
             if (cJSON_IsString(m))
                 reading_answered_by(r, m->valuestring);
+        } else if (strcmp(m->string, "id") == 0) {
+            if (cJSON_IsString(m))
+                reading_id(r, m->valuestring);
         } else if (strcmp(m->string, "usage") == 0 && cJSON_IsObject(m)) {
-            take_usage(r, m);
+            reading_take_usage(r, m);
         }
     }
 }
@@ -222,6 +188,8 @@ const struct dialect dialect_openai = {
     .id = DIALECT_OPENAI,
     .chat_path = "/chat/completions",
     .models_path = "/models",
+    .key_header = "Authorization",
+    .key_bearer = true,
     .request = openai_request,
     .event = openai_event,
     .body = openai_body,

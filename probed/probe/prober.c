@@ -15,12 +15,13 @@
 #include "probed/probe/prober_parts.h"
 #include "shared/alloc.h"
 
+#define BUSY_FOR (2 * USEC_PER_SEC)
 #define STARTUP_REACH (2 * USEC_PER_SEC)
 #define STARTUP_MODELS (5 * USEC_PER_SEC)
 #define STARTUP_CHAT (10 * USEC_PER_SEC)
 #define GOVERN_EVERY (15 * USEC_PER_SEC)
 /* Fast (transition, provisional) probing of paid routes only while less than this share of the day's budget is gone. */
-#define FAST_SHARE 0.5
+#define FAST_SHARE 0.25
 
 const struct config_probe *target_probe(const struct target *t) { return &t->p->platforms[t->platform].config->probes[t->kind]; }
 
@@ -42,10 +43,10 @@ bool platform_auth(const struct platform *pf, enum dialect_id dialect, struct ht
 {
     if (!pf->key)
         return false;
-    bool anthropic = dialect == DIALECT_ANTHROPIC;
-    buf_add_str(value, anthropic || !pf->config->key_bearer ? "" : "Bearer ");
+    const struct dialect *d = dialect_get(dialect);
+    buf_add_str(value, d->key_bearer && pf->config->key_bearer ? "Bearer " : "");
     buf_add_str(value, secret_reveal(pf->key));
-    *ret = (struct http_header){anthropic ? "x-api-key" : "Authorization", buf_str(value)};
+    *ret = (struct http_header){d->key_header, buf_str(value)};
     return true;
 }
 
@@ -58,7 +59,7 @@ void secret_value_done(struct buf *value)
 
 /* --- when ------------------------------------------------------------------------------------------------------------ */
 
-/* The rule as it is now: a paid chat's intervals are stretched by the governor, and it is not hurried once half of the money is gone. */
+/* The rule as it is now: a paid chat's intervals are stretched by the governor, and it is not hurried once a good part of the money is gone. */
 struct schedule_rule target_rule(const struct target *t)
 {
     const struct prober *p = t->p;
@@ -66,6 +67,9 @@ struct schedule_rule target_rule(const struct target *t)
     if (t->kind != PROBE_CHAT || p->stretch <= 1 || money_expected(t) <= 0)
         return rule;
     rule.interval = (usec_t)((double)rule.interval * p->stretch);
+    rule.fast = (usec_t)((double)rule.fast * p->stretch);
+    if (rule.fast > rule.interval)
+        rule.fast = rule.interval;
     if (rule.slow < rule.interval)
         rule.slow = rule.interval;
     if ((double)budget_spent(p->budget, loop_now(p->loop)) > FAST_SHARE * (double)p->config->budget.all)
@@ -83,8 +87,22 @@ static enum pace target_pace(const struct target *t)
     }
 }
 
+bool route_is_busy(const struct prober *p, size_t platform, size_t route, const struct target *but)
+{
+    const struct platform *pf = &p->platforms[platform];
+    const struct target *paid[] = {pf->routes[route], pf->trial, p->burst};
+    for (size_t i = 0; i < ARRAY_LEN(paid); i++)
+        if (paid[i] && paid[i] != but && paid[i]->phase != TARGET_IDLE && paid[i]->platform == platform && paid[i]->index == route)
+            return true;
+    return false;
+}
+
 void target_plan(struct target *t, usec_t retry_after)
 {
+    if (t->kind == PROBE_CAPABILITIES) {
+        trial_plan(t);
+        return;
+    }
     struct schedule_rule rule = target_rule(t);
     t->due = schedule_next(&t->schedule, &rule, target_pace(t), retry_after, loop_now(t->p->loop), &t->p->random);
     loop_timer_set(t->timer, t->due);
@@ -94,7 +112,20 @@ static void target_due(void *arg)
 {
     struct target *t = arg;
     struct prober *p = t->p;
+    if (t->kind == PROBE_BURST) {
+        burst_due(t);
+        return;
+    }
+    if (t->kind == PROBE_CAPABILITIES) {
+        trial_due(t);
+        return;
+    }
     if (t->kind == PROBE_CHAT) {
+        if (route_is_busy(p, t->platform, t->index, t)) { /* one paid probe of a route at a time */
+            t->due = loop_now(p->loop) + BUSY_FOR;
+            loop_timer_set(t->timer, t->due);
+            return;
+        }
         char why[sizeof t->why];
         enum probe_level level = money_level(t, loop_now(p->loop), why, sizeof why);
         money_level_changed(t, level, why);
@@ -135,7 +166,11 @@ void prober_deliver(struct prober *p, struct target *t, struct observation *o)
         t->last = *o;
         p->owner.observed_platform(p->owner.arg, t->platform, o);
         break;
-    default: p->owner.observed(p->owner.arg, t->platform, t->index, o); break;
+    case PROBE_BURST: burst_told(t, o); break;
+    default:
+        p->owner.observed(p->owner.arg, t->platform, t->index, o);
+        burst_chat_seen(p, t, o);
+        break;
     }
 }
 
@@ -159,6 +194,8 @@ static void target_name(const struct target *t, struct buf *ret)
     switch (t->kind) {
     case PROBE_REACH: buf_printf(ret, "reach %s %s", pf->name, pf->endpoints[t->index].url); break;
     case PROBE_MODELS: buf_printf(ret, "models %s", pf->name); break;
+    case PROBE_BURST: buf_add_str(ret, "burst"); break;
+    case PROBE_CAPABILITIES: buf_printf(ret, "capabilities %s", pf->name); break;
     default: buf_printf(ret, "chat %s/%s", pf->name, pf->routes[t->index].model); break;
     }
 }
@@ -170,6 +207,10 @@ static struct target *target_free(struct target *t)
     admit_withdraw(t);
     if (t->kind == PROBE_CHAT)
         chat_abandon(t);
+    else if (t->kind == PROBE_CAPABILITIES)
+        trial_abandon(t);
+    else if (t->kind == PROBE_BURST)
+        burst_abandon(t);
     anchors_forget(t->p->anchors, t);
     if (t->phase == TARGET_RUNNING)
         admit_done(t);
@@ -194,8 +235,10 @@ static struct target *target_new(struct prober *p, enum probe_kind kind, size_t 
     t->timeout_stage = STAGE_COUNT;
     t->account = -1;
     t->timer = loop_timer_new(p->loop, probe_kind_name(kind), target_due, t);
-    t->http = http_target_new(p->http, p->platforms[platform].config->ca_file);
-    target_name(t, &name);
+    if (kind <= PROBE_CHAT) /* the rare kinds make theirs when they need them */
+        t->http = http_target_new(p->http, p->platforms[platform].config->ca_file);
+    if (kind != PROBE_BURST) /* that belongs to no platform */
+        target_name(t, &name);
     schedule_init(&t->schedule, buf_str(&name));
     return t;
 }
@@ -204,6 +247,7 @@ static struct target *target_new(struct prober *p, enum probe_kind kind, size_t 
 static void target_move(struct target *t, struct prober *p, size_t platform, size_t index)
 {
     bool queued = t->phase == TARGET_QUEUED, running = t->phase == TARGET_RUNNING;
+    struct prober *from = t->p;
     anchors_forget(t->p->anchors, t);
     if (queued)
         admit_withdraw(t);
@@ -217,7 +261,7 @@ static void target_move(struct target *t, struct prober *p, size_t platform, siz
     t->platform = platform;
     t->index = index;
     if (t->ticket > 0) {
-        TAILQ_REMOVE(&t->p->reserving, t, reserving);
+        TAILQ_REMOVE(&from->reserving, t, reserving);
         TAILQ_INSERT_TAIL(&p->reserving, t, reserving);
     }
     if (running && t->kind == PROBE_CHAT)
@@ -278,8 +322,24 @@ static struct target *adopt_route(struct platform *old, const struct config_rout
         t->learnt_prompt = old->routes[i]->learnt_prompt;
         t->learnt_output = old->routes[i]->learnt_output;
         t->most_output = old->routes[i]->most_output;
+        t->manners = old->routes[i]->manners;
         return t;
     }
+    return NULL;
+}
+
+/* One that is under way goes on, if its route still is what it was. */
+static struct target *adopt_trial(struct platform *old, struct prober *p, size_t platform)
+{
+    const struct config_platform *c = p->platforms[platform].config;
+    if (!old->trial || !old->trial->trial || !same_destination(old, &p->platforms[platform]))
+        return NULL;
+    for (size_t i = 0; i < c->routes_len; i++)
+        if (same_route(&old->config->routes[old->trial->index], &c->routes[i])) {
+            struct target *t = adopt(&old->trial, p, platform, i);
+            t->account = p->platforms[platform].routes[i]->account;
+            return t;
+        }
     return NULL;
 }
 
@@ -297,6 +357,9 @@ static void platform_init(struct prober *p, size_t index, struct prober *old)
     const struct config_platform *c = pf->config;
     pf->endpoints = alloc_zero(c->endpoints_len, sizeof *pf->endpoints);
     pf->routes = alloc_zero(c->routes_len, sizeof *pf->routes);
+    pf->prices = alloc_zero(c->routes_len + 1, sizeof *pf->prices);
+    for (size_t i = 0; i < c->routes_len; i++)
+        pf->prices[i] = config_price_in_reference(p->config, &c->routes[i].price);
     for (size_t i = 0; i < c->endpoints_len; i++) {
         pf->endpoints[i] = before ? adopt_endpoint(before, c->endpoints[i].url, p, index, i) : NULL;
         if (!pf->endpoints[i])
@@ -313,6 +376,30 @@ static void platform_init(struct prober *p, size_t index, struct prober *old)
         pf->routes[i]->account = budget_route(p->budget, c->name, c->routes[i].model);
     }
     endpoints_init(pf);
+    rare_init(pf, before, p, index);
+    pf->trial = before ? adopt_trial(before, p, index) : NULL;
+    if (!pf->trial)
+        pf->trial = target_new(p, PROBE_CAPABILITIES, index, 0);
+}
+
+static void burst_init(struct prober *p, struct prober *old)
+{
+    struct target *t = old ? old->burst : NULL;
+    const struct platform *was = t && burst_under_way(t) ? &old->platforms[t->platform] : NULL;
+    for (size_t i = 0; was && i < p->platforms_len; i++) {
+        const struct platform *pf = &p->platforms[i];
+        if (strcmp(pf->config->name, was->config->name) != 0 || !same_destination(was, pf))
+            continue;
+        for (size_t j = 0; j < pf->config->routes_len; j++)
+            if (same_route(&was->config->routes[t->index], &pf->config->routes[j])) {
+                anchors_forget(old->anchors, t);
+                burst_move(t, p, i, j);
+                p->burst = t;
+                old->burst = NULL;
+                return;
+            }
+    }
+    p->burst = target_new(p, PROBE_BURST, 0, 0);
 }
 
 static void platform_key(struct platform *pf)
@@ -361,6 +448,7 @@ struct prober *prober_new(struct loop *loop, struct http *http, struct config *c
         p->stats = old->stats;
     for (size_t i = 0; i < p->platforms_len; i++)
         platform_init(p, i, old);
+    burst_init(p, old);
     p->anchors = anchors_new(p);
     return p;
 }
@@ -369,6 +457,8 @@ struct prober *prober_free(struct prober *p)
 {
     if (!p)
         return NULL;
+    target_free(p->burst);
+    p->burst = NULL;
     for (size_t i = 0; i < p->platforms_len; i++) {
         struct platform *pf = &p->platforms[i];
         for (size_t j = 0; pf->endpoints && j < pf->config->endpoints_len; j++)
@@ -376,8 +466,11 @@ struct prober *prober_free(struct prober *p)
         for (size_t j = 0; pf->routes && j < pf->config->routes_len; j++)
             target_free(pf->routes[j]);
         target_free(pf->models);
+        target_free(pf->trial);
+        rare_free(pf);
         free(pf->endpoints);
         free(pf->routes);
+        free(pf->prices);
         secret_free(pf->key);
     }
     anchors_free(p->anchors);
@@ -424,6 +517,7 @@ void prober_start(struct prober *p)
     }
     on_govern(p);
     anchors_start(p->anchors);
+    rare_start(p);
     admit_pump(p);
 }
 
@@ -433,7 +527,12 @@ void prober_reserved(struct prober *p, uint64_t ticket, int error)
     TAILQ_FOREACH(t, &p->reserving, reserving)
     {
         if (t->ticket == ticket) {
-            chat_reserved(t, error);
+            if (t->kind == PROBE_BURST)
+                burst_reserved(t, error);
+            else if (t->kind == PROBE_CAPABILITIES)
+                trial_reserved(t, error);
+            else
+                chat_reserved(t, error);
             return;
         }
     }
@@ -450,7 +549,7 @@ void prober_report_platform(const struct prober *p, size_t platform, struct prob
         ret->level = LEVEL_REACH;
         snprintf(ret->why, sizeof ret->why, "%.150s", pf->key_why);
     }
-    int d = pf->in_use[DIALECT_OPENAI] != UINT8_MAX ? DIALECT_OPENAI : DIALECT_ANTHROPIC;
+    enum dialect_id d = endpoints_dialect(pf);
     if (pf->in_use[d] != UINT8_MAX)
         ret->endpoint = c->endpoints[pf->in_use[d]].url;
     for (size_t i = 0; i < c->endpoints_len && i < CONFIG_ENDPOINTS_MAX; i++)
@@ -475,6 +574,8 @@ void prober_report_route(const struct prober *p, size_t platform, size_t route, 
         .next = t->phase == TARGET_IDLE ? t->due : loop_now(p->loop),
     };
     snprintf(ret->why, sizeof ret->why, "%s", t->why);
+    ret->reasoning = money_reasoning(t);
+    manners_describe(&t->manners, ret->left_out, sizeof ret->left_out);
 }
 
 struct prober_stats prober_stats(const struct prober *p)
@@ -484,6 +585,8 @@ struct prober_stats prober_stats(const struct prober *p)
     stats.queued = p->queued;
     return stats;
 }
+
+double prober_stretch(const struct prober *p) { return p->stretch; }
 
 static void kick(struct target *t)
 {
@@ -506,6 +609,42 @@ void prober_kick(struct prober *p, size_t platform, size_t route)
     kick(pf->models);
     for (size_t i = 0; i < pf->config->routes_len; i++)
         kick(pf->routes[i]);
+}
+
+void prober_kick_kind(struct prober *p, size_t platform, size_t route, enum probe_kind kind)
+{
+    const struct platform *pf = &p->platforms[platform];
+    for (size_t i = 0; i < pf->config->routes_len; i++) {
+        if (route != SIZE_MAX && route != i)
+            continue;
+        if (kind == PROBE_CHAT)
+            kick(pf->routes[i]);
+        else if (kind == PROBE_BURST || kind == PROBE_CAPABILITIES)
+            rare_kick(p, platform, i, kind);
+    }
+    for (size_t i = 0; kind == PROBE_REACH && i < pf->config->endpoints_len; i++)
+        kick(pf->endpoints[i]);
+    if (kind == PROBE_MODELS)
+        kick(pf->models);
+}
+
+/* A probe under way was reserved at the old price and is settled at the new one, which must not look like a surprise. */
+static void expect_anew(struct target *t, size_t platform, size_t route, double factor)
+{
+    if (t && t->phase == TARGET_RUNNING && t->platform == platform && t->index == route && factor > 1)
+        t->expected = (double)t->expected * factor >= 9e18 ? INT64_MAX / 2 : (int64_t)((double)t->expected * factor);
+}
+
+void prober_set_price(struct prober *p, size_t platform, size_t route, const struct price *price)
+{
+    struct platform *pf = &p->platforms[platform];
+    const struct price was = pf->prices[route];
+    pf->prices[route] = *price;
+    double before = (double)was.input + (double)was.output + (double)was.call, now = (double)price->input + (double)price->output + (double)price->call;
+    double factor = was.known && price->known && before > 0 ? now / before : 1;
+    expect_anew(pf->routes[route], platform, route, factor);
+    expect_anew(pf->trial, platform, route, factor);
+    expect_anew(p->burst, platform, route, factor);
 }
 
 const struct secret *prober_key(const struct prober *p, size_t platform) { return p->platforms[platform].key; }

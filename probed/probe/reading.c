@@ -7,14 +7,11 @@
  * bytes are held back while they could still become "<think>", with the time they came at. Of the reply as much is kept as a challenge
  * needs.
  *
- * Usage keeps the newest number told of each sort. The first failure stands, and nothing is read after it. */
+ * The first failure stands, and nothing is read after it. Usage is in usage.c. */
 #include <string.h>
 
 #include "probed/probe/reading.h"
 #include "shared/text.h"
-
-/* More tokens than any answer to a probe can have. */
-#define USAGE_MAX 100000000
 
 static const char think_open[] = "<think>", think_close[] = "</think>";
 
@@ -241,27 +238,14 @@ void reading_done(struct chat_reading *r, usec_t now)
     r->done_at = now;
 }
 
-static void take_count(struct chat_reading *r, int64_t told, int64_t *ret)
-{
-    if (told < 0 || told > USAGE_MAX)
-        r->usage_impossible = true;
-    else
-        *ret = told;
-}
-
-void reading_usage(struct chat_reading *r, int64_t prompt, int64_t output, int64_t reasoning)
-{
-    r->usage = true;
-    if (prompt != -1)
-        take_count(r, prompt, &r->prompt_tokens);
-    if (output != -1)
-        take_count(r, output, &r->output_tokens);
-    if (reasoning != -1)
-        take_count(r, reasoning, &r->reasoning_tokens);
-}
-
 void reading_answered_by(struct chat_reading *r, const char *model)
 {
     if (model && model[0] && !r->answered_by[0])
         text_copy(r->answered_by, sizeof r->answered_by, model, strlen(model));
+}
+
+void reading_id(struct chat_reading *r, const char *id)
+{
+    if (id && !r->id[0])
+        reply_id_clean(r->id, id);
 }

@@ -4,9 +4,12 @@
  * set lazily: it fires at the earliest time that one of them could be due, looks, and is set anew, so that a token costs no timer call.
  * Money is reserved and written down before anything is sent; whatever then happens, money_settle is called exactly once, from chat_over. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "probed/probe/prober_parts.h"
+
+#define AGAIN_AFTER USEC_PER_SEC
 
 static int on_data(void *arg, const char *data, size_t len, usec_t now)
 {
@@ -14,12 +17,59 @@ static int on_data(void *arg, const char *data, size_t len, usec_t now)
     return chat_reading_data(t->reading, http_status(t->http), http_content_type(t->http), data, len, now);
 }
 
+struct chat_ask chat_ask_of(const struct target *t, const char *prompt)
+{
+    return (struct chat_ask){
+        .model = target_route(t)->upstream,
+        .prompt = prompt,
+        .max_tokens = money_max_tokens(t),
+        .reasoning = money_reasoning(t),
+        .left_out = t->manners.left_out,
+    };
+}
+
+/* What a good answer says beside its own content: its id, and whether it was made for this prompt. */
+static void look_at_answer(struct target *t, struct observation *o)
+{
+    const struct config_route *route = target_route(t);
+    const char *id = chat_reading_id(t->reading);
+    char why[64];
+    if (reply_id_odd(&t->manners.ids, route->dialect, route->upstream, id, why, sizeof why))
+        chat_add_signal(o, OBSERVED_ID_ODD, "id_odd", why);
+    if (manners_stale(&t->manners, &t->challenge, chat_reading_reply(t->reading), o->flags))
+        chat_add_signal(o, OBSERVED_CACHED, "cached", "the answer to an earlier question");
+    if (id[0] && t->p->owner.replied)
+        t->p->owner.replied(t->p->owner.arg, t->platform, t->index, id);
+}
+
+/* A refused parameter is learnt from; true if the next request will do without. */
+static bool learn_refusal(struct target *t, struct observation *o)
+{
+    enum chat_parameter refused = chat_reading_refused(t->reading);
+    char words[80], detail[OBSERVATION_DETAIL_MAX];
+    if (refused == PARAMETER_SIZE) {
+        if (!money_too_large(t))
+            return false;
+        snprintf(words, sizeof words, "the limit is at most %d from now on", money_max_tokens(t));
+    } else if (!manners_refused(&t->manners, refused, t->sent, words, sizeof words)) {
+        return false;
+    }
+    int n = snprintf(detail, sizeof detail, "%s: %s", words, o->detail);
+    text_copy(o->detail, sizeof o->detail, detail, n < (int)sizeof detail ? (size_t)n : sizeof detail - 1);
+    return true;
+}
+
 /* What every chat comes to, by its own end or by our deadline. */
 static void chat_over(struct target *t, const struct http_result *result)
 {
     struct observation o;
+    bool again = false;
     loop_timer_stop(t->deadline);
     chat_reading_finish(t->reading, result, t->timeout_stage, &o);
+    if (outcome_ok(o.outcome))
+        look_at_answer(t, &o);
+    else
+        again = learn_refusal(t, &o);
     t->reading = chat_reading_free(t->reading);
     observation_from_http(&o, t, result);
     o.in_flight = 1;
@@ -27,6 +77,10 @@ static void chat_over(struct target *t, const struct http_result *result)
     if (o.outcome.fault == FAULT_RELAY && o.outcome.stage <= STAGE_TLS)
         endpoints_suspect(&t->p->platforms[t->platform], t->p, t->endpoint);
     target_finish(t, &o);
+    if (again) { /* no route waits a whole interval for the request that it wants; each time there is one parameter less */
+        t->due = loop_now(t->p->loop) + AGAIN_AFTER;
+        loop_timer_set(t->timer, t->due);
+    }
 }
 
 static void on_done(void *arg, const struct http_result *result) { chat_over(arg, result); }
@@ -82,29 +136,19 @@ void chat_abandon(struct target *t)
 
 static int send_request(struct target *t, const struct config_route *route)
 {
-    struct platform *pf = &t->p->platforms[t->platform];
+    const struct config_platform *c = t->p->platforms[t->platform].config;
     const struct config_timeouts *timeouts = &target_probe(t)->timeouts;
-    struct chat_request chat = {.path = NULL};
-    dialect_get(route->dialect)->request(&chat, route->upstream, t->challenge.prompt, money_max_tokens(t), route->reasoning);
-
-    struct http_header headers[PROBE_HEADERS_MAX + ARRAY_LEN(chat.headers) + 1];
-    size_t n = platform_headers(pf, headers);
-    for (size_t i = 0; i < chat.headers_len; i++)
-        headers[n++] = chat.headers[i];
-    CLEANUP(secret_value_done) struct buf auth = BUF_INIT;
-    if (platform_auth(pf, route->dialect, &headers[n], &auth))
-        n++;
-
-    CLEANUP(buf_done) struct buf url = BUF_INIT;
-    buf_add_str(&url, pf->config->endpoints[t->endpoint].url);
-    buf_add_str(&url, pf->config->chat_path ? pf->config->chat_path : chat.path);
+    struct chat_ask ask = chat_ask_of(t, t->challenge.prompt);
+    struct chat_request chat;
+    CLEANUP(buf_done) struct buf path = BUF_INIT;
+    dialect_get(route->dialect)->request(&chat, &ask);
+    chat_reading_asked(t->reading, &ask);
+    t->sent = chat.sent;
+    if (c->chat_path)
+        dialect_add_path(&path, c->chat_path, route->upstream);
+    else
+        buf_add_str(&path, buf_str(&chat.path));
     struct http_request request = {
-        .method = "POST",
-        .url = buf_str(&url),
-        .headers = headers,
-        .headers_len = n,
-        .body = chat.body.data,
-        .body_len = chat.body.len,
         .connect_timeout = timeouts->connect,
         .headers_timeout = timeouts->headers,
         .total_timeout = timeouts->total,
@@ -113,8 +157,8 @@ static int send_request(struct target *t, const struct config_route *route)
         .on_done = on_done,
         .arg = t,
     };
-    int r = http_start(t->http, &request, NULL);
-    buf_done(&chat.body);
+    int r = send_post(t, t->http, route->dialect, buf_str(&path), &chat, &request);
+    chat_request_done(&chat);
     return r;
 }
 

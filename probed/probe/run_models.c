@@ -62,7 +62,8 @@ int models_start(struct target *t)
 {
     struct platform *pf = &t->p->platforms[t->platform];
     const struct config_probe *probe = target_probe(t);
-    enum dialect_id dialect = pf->in_use[DIALECT_OPENAI] != UINT8_MAX ? DIALECT_OPENAI : DIALECT_ANTHROPIC;
+    enum dialect_id dialect = endpoints_dialect(pf);
+    const struct http_header *own = &dialect_get(dialect)->models_header;
     if (pf->in_use[dialect] == UINT8_MAX)
         return -ENOENT;
     t->endpoint = pf->in_use[dialect];
@@ -72,8 +73,8 @@ int models_start(struct target *t)
     CLEANUP(secret_value_done) struct buf auth = BUF_INIT;
     if (platform_auth(pf, dialect, &headers[n], &auth))
         n++;
-    if (dialect == DIALECT_ANTHROPIC)
-        headers[n++] = (struct http_header){"anthropic-version", "2023-06-01"};
+    if (own->name)
+        headers[n++] = *own;
 
     CLEANUP(buf_done) struct buf url = BUF_INIT;
     buf_add_str(&url, pf->config->endpoints[t->endpoint].url);

@@ -18,7 +18,8 @@ _Static_assert(COLUMN_PLATFORM == TOLD_COLUMNS, "a column of told is not named")
 
 static bool is_observation(enum record_kind kind)
 {
-    return kind == RECORD_CHAT || kind == RECORD_REACH || kind == RECORD_MODELS;
+    enum probe_kind probe;
+    return record_observes(kind, &probe);
 }
 
 static void put(sqlite3_stmt *s, enum column column, int64_t value)
@@ -110,7 +111,9 @@ static void get_text(sqlite3_stmt *s, enum column column, char *ret, size_t size
 static bool read_observation(sqlite3_stmt *s, enum record_kind kind, usec_t t, struct observation *o)
 {
     bool bad = false;
-    *o = observation_make(kind == RECORD_CHAT ? PROBE_CHAT : kind == RECORD_REACH ? PROBE_REACH : PROBE_MODELS, t,
+    enum probe_kind probe = PROBE_CHAT;
+    record_observes(kind, &probe);
+    *o = observation_make(probe, t,
                           (struct outcome){
                               .stage = (enum stage)get(s, COLUMN_STAGE, 0, STAGE_COUNT - 1, &bad),
                               .kind = (enum outcome_kind)get(s, COLUMN_OUTCOME, 0, OUTCOME_COUNT - 1, &bad),

@@ -1,14 +1,32 @@
-/* A chat's answer: any bytes, cut anywhere, in both dialects. The first byte: bit 0 the dialect, bits 1-2 the status, bit 3 the transport
- * failed, bit 4 our own timer; the second seeds the cuts. Cuts change no outcome, and what comes out keeps the promises of an observation.
+/* A chat's answer: any bytes, cut anywhere, in every dialect. The first byte: bits 0 and 5 the dialect, bits 1-2 the status, bit 3 the transport
+ * failed, bit 4 our own timer, bit 6 asked of a reasoning model; the second seeds the cuts. Cuts change no outcome and no signal but those of time, and
+ * what comes out keeps the promises of an observation, of an id and of a detail.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "probed/probe/chat.h"
+#include "probed/probe/manners.h"
 #include "shared/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What a target does with it. */
+static void learn(const struct chat_reading *r, enum dialect_id dialect, const struct challenge *challenge, struct observation *o)
+{
+    struct manners m = {.answers = {"kettle", "omar"}};
+    char why[64];
+    manners_refused(&m, chat_reading_refused(r), ~0u, why, sizeof why);
+    manners_reasons(&m, o);
+    if (outcome_ok(o->outcome)) {
+        struct reply_ids ids = {.usual = "chatcmpl-", .usual_times = 9};
+        if (reply_id_odd(&ids, dialect, "vendor/model-1", chat_reading_id(r), why, sizeof why))
+            chat_add_signal(o, OBSERVED_ID_ODD, "id_odd", why);
+        if (manners_stale(&m, challenge, chat_reading_reply(r), o->flags))
+            chat_add_signal(o, OBSERVED_CACHED, "cached", "the answer to an earlier question");
+    }
+}
 
 static struct observation read_all(uint8_t how, const char *bytes, size_t len, unsigned cuts)
 {
@@ -16,7 +34,10 @@ static struct observation read_all(uint8_t how, const char *bytes, size_t len, u
     uint64_t random = 7;
     struct challenge challenge;
     challenge_make(&challenge, &random);
-    struct chat_reading *r = chat_reading_new(how & 1 ? DIALECT_ANTHROPIC : DIALECT_OPENAI, "vendor/model-1", &challenge);
+    enum dialect_id dialect = (enum dialect_id)((how & 1) | ((how >> 5 & 1) << 1));
+    struct chat_reading *r = chat_reading_new(dialect, "vendor/model-1", &challenge);
+    struct chat_ask ask = {.model = "vendor/model-1", .prompt = challenge.prompt, .max_tokens = 24, .reasoning = how & 64};
+    chat_reading_asked(r, &ask);
     int status = statuses[(how >> 1) & 3], over = 0;
     usec_t now = 1000;
     for (size_t at = 0; at < len && !over;) {
@@ -51,6 +72,12 @@ static struct observation read_all(uint8_t how, const char *bytes, size_t len, u
     enum stage timeout = !(how & 16) ? STAGE_COUNT : chat_reading_has_token(r) ? STAGE_STREAM : STAGE_FIRST;
     struct observation o;
     chat_reading_finish(r, &result, timeout, &o);
+    const char *id = chat_reading_id(r);
+    if (strlen(id) >= REPLY_ID_MAX || id[strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
+        abort();
+    if (chat_reading_refused(r) != PARAMETER_NONE && outcome_ok(o.outcome))
+        abort();
+    learn(r, dialect, &challenge, &o);
     chat_reading_free(r);
     return o;
 }
@@ -65,7 +92,7 @@ static void check(const struct observation *o)
         abort();
     if (o->ttft < -1 || o->content < -1 || o->total < 0 || o->gap_max < -1 || !(o->tokens_per_s >= 0 && o->tokens_per_s < 1e12))
         abort();
-    if (o->prompt_tokens < -1 || o->output_tokens < -1 || o->reasoning_tokens < -1)
+    if (o->prompt_tokens < -1 || o->output_tokens < -1 || o->reasoning_tokens < -1 || o->cached_tokens < -1 || o->charged_pico < -1)
         abort();
     if (o->content >= 0 && o->content < o->ttft)
         abort();
@@ -82,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(&whole);
     check(&cut);
     if (whole.outcome.kind != cut.outcome.kind || whole.outcome.stage != cut.outcome.stage || whole.chunks != cut.chunks ||
-        whole.prompt_tokens != cut.prompt_tokens || strcmp(whole.detail, cut.detail) != 0)
+        whole.prompt_tokens != cut.prompt_tokens || ((whole.flags ^ cut.flags) & ~(unsigned)OBSERVED_ONE_BURST) || strcmp(whole.detail, cut.detail) != 0)
         abort();
     return 0;
 }

@@ -33,10 +33,12 @@ static void test_request(void **state)
         struct chat_request chat;
         int64_t max = 0;
         bool stream = false;
-        dialect_get(DIALECT_ANTHROPIC)->request(&chat, "claude-\"x\"", "line\n二", 24, reasoning);
-        assert_string_equal(chat.path, "/v1/messages");
-        assert_string_equal(chat.key_header, "x-api-key");
-        assert_string_equal(chat.key_prefix, "");
+        struct chat_ask ask = {.model = "claude-\"x\"", .prompt = "line\n二", .max_tokens = 24, .reasoning = reasoning};
+        dialect_get(DIALECT_ANTHROPIC)->request(&chat, &ask);
+        assert_string_equal(buf_str(&chat.path), "/v1/messages");
+        assert_string_equal(dialect_anthropic.key_header, "x-api-key");
+        assert_false(dialect_anthropic.key_bearer);
+        assert_int_equal(chat.sent, reasoning ? 0 : PARAMETER_BIT(PARAMETER_TEMPERATURE));
         assert_int_equal(chat.headers_len, 3);
         assert_string_equal(chat.headers[2].name, "anthropic-version");
         cJSON *json = json_parse(buf_str(&chat.body), chat.body.len, NULL);
@@ -48,7 +50,13 @@ static void test_request(void **state)
         assert_int_equal(json_at(json, "temperature") == NULL, reasoning);
         assert_null(json_at(json, "thinking"));
         cJSON_Delete(json);
-        buf_done(&chat.body);
+        chat_request_done(&chat);
+
+        ask.left_out = PARAMETER_BIT(PARAMETER_TEMPERATURE);
+        dialect_get(DIALECT_ANTHROPIC)->request(&chat, &ask);
+        assert_null(strstr(buf_str(&chat.body), "temperature"));
+        assert_int_equal(chat.sent, 0);
+        chat_request_done(&chat);
     }
 }
 

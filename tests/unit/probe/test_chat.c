@@ -531,7 +531,7 @@ static void test_model_echo(void **state)
     struct observation o = try_chat(&setup, stream);
     assert_true(outcome_ok(o.outcome));
     assert_true(o.flags & OBSERVED_MODEL_DIFFERS);
-    assert_string_equal(o.detail, "gpt-4o-mini");
+    assert_string_equal(o.detail, "model_differs: gpt-4o-mini");
 }
 
 /* Streams recorded elsewhere, if a folder of them is at hand: each must come to its known end. */
@@ -548,6 +548,8 @@ static void test_recorded(void **state)
         {"chat-missing-finish.sse", DIALECT_OPENAI, OUTCOME_TRUNCATED, 0},
         {"messages-cumulative-text.sse", DIALECT_ANTHROPIC, OUTCOME_OK, OBSERVED_CUMULATIVE},
         {"responses-failed-sparse.sse", DIALECT_OPENAI, OUTCOME_ERROR_IN_200, 0},
+        {"responses-failed-sparse.sse", DIALECT_RESPONSES, OUTCOME_ERROR_IN_200, 0},
+        {"responses-native-sparse.sse", DIALECT_RESPONSES, OUTCOME_OK, OBSERVED_MODEL_DIFFERS},
     };
     const char *folder = getenv("PROBED_TEST_STREAMS");
     if (!folder) {

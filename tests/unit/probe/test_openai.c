@@ -13,13 +13,14 @@
 static cJSON *request(const char *model, const char *prompt, bool reasoning)
 {
     struct chat_request chat;
-    dialect_get(DIALECT_OPENAI)->request(&chat, model, prompt, 16, reasoning);
-    assert_string_equal(chat.path, "/chat/completions");
-    assert_string_equal(chat.key_header, "Authorization");
-    assert_string_equal(chat.key_prefix, "Bearer ");
+    struct chat_ask ask = {.model = model, .prompt = prompt, .max_tokens = 16, .reasoning = reasoning};
+    dialect_get(DIALECT_OPENAI)->request(&chat, &ask);
+    assert_string_equal(buf_str(&chat.path), "/chat/completions");
+    assert_string_equal(dialect_openai.key_header, "Authorization");
+    assert_true(dialect_openai.key_bearer);
     assert_int_equal(chat.headers_len, 2);
     cJSON *json = json_parse(buf_str(&chat.body), chat.body.len, NULL);
-    buf_done(&chat.body);
+    chat_request_done(&chat);
     assert_non_null(json);
     assert_string_equal(json_string(json, "model"), model);
     assert_string_equal(json_string(json, "messages.0.role"), "user");
@@ -70,6 +71,51 @@ static void test_request(void **state)
         cJSON_Delete(json);
     }
     cJSON_Delete(request("we\"ird\\模型", "a \"quoted\"\nline", false));
+}
+
+/* What a route refused is sent no more, or otherwise. */
+static void test_left_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model;
+        bool reasoning;
+        unsigned left_out;
+        const char *there, *gone;
+    } rows[] = {
+        {"gpt-4o", false, 0, "\"max_tokens\":24", "completion"},
+        {"gpt-4o", false, PARAMETER_BIT(PARAMETER_MAX_TOKENS), "\"max_completion_tokens\":24", "max_tokens"},
+        {"gpt-5", true, PARAMETER_BIT(PARAMETER_MAX_COMPLETION_TOKENS), "\"max_tokens\":24", "completion"},
+        {"gpt-4o", false, PARAMETER_BIT(PARAMETER_MAX_TOKENS) | PARAMETER_BIT(PARAMETER_MAX_COMPLETION_TOKENS), "\"max_tokens\":24",
+         "completion"},
+        {"gpt-4o", false, PARAMETER_BIT(PARAMETER_TEMPERATURE), "stream_options", "temperature"},
+        {"gpt-4o", false, PARAMETER_BIT(PARAMETER_STREAM_OPTIONS), "\"stream\":true", "stream_options"},
+        {"openai/gpt-5-mini", true, 0, "\"reasoning_effort\":\"minimal\"", "temperature"},
+        {"gpt-5-2025-08-07", true, 0, "\"reasoning_effort\":\"minimal\"", "temperature"},
+        {"gpt-5-codex", true, 0, "\"reasoning_effort\":\"low\"", "minimal"},
+        {"gpt-5.1", true, 0, "\"reasoning_effort\":\"low\"", "minimal"},
+        {"gpt-5-mini", true, PARAMETER_BIT(PARAMETER_LEAST_EFFORT), "\"reasoning_effort\":\"low\"", "minimal"},
+        {"gpt-5-mini", true, PARAMETER_BIT(PARAMETER_LEAST_EFFORT) | PARAMETER_BIT(PARAMETER_EFFORT), "\"stream\":true", "effort"},
+        {"Qwen/Qwen3-8B", true, 0, "\"enable_thinking\":false", "temperature"},
+        {"Qwen/Qwen3-8B", false, 0, "\"temperature\":0", "enable_thinking"},
+        {"Qwen/Qwen3-8B", true, PARAMETER_BIT(PARAMETER_ENABLE_THINKING), "max_tokens", "enable_thinking"},
+        {"Qwen/Qwen3-30B-A3B-Thinking-2507", true, 0, "max_tokens", "enable_thinking"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct chat_request chat;
+        struct chat_ask ask = {rows[i].model, "hello", 24, rows[i].reasoning, rows[i].left_out};
+        dialect_openai.request(&chat, &ask);
+        if (!strstr(buf_str(&chat.body), rows[i].there) || strstr(buf_str(&chat.body), rows[i].gone))
+            fail_msg("%zu: %s", i, buf_str(&chat.body));
+        for (int p = 0; p < PARAMETER_COUNT; p++) { /* what counts as sent is in it, and nothing else */
+            char name[64];
+            snprintf(name, sizeof name, "\"%s\"", parameter_name((enum chat_parameter)p));
+            bool there = strstr(buf_str(&chat.body), name) != NULL;
+            if (p != PARAMETER_LEAST_EFFORT && there != ((chat.sent & PARAMETER_BIT(p)) != 0))
+                fail_msg("%zu: %s in %s", i, name, buf_str(&chat.body));
+        }
+        chat_request_done(&chat);
+    }
 }
 
 static const struct try_setup plain = {.dialect = DIALECT_OPENAI};
@@ -183,7 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request),        cmocka_unit_test(test_deltas_with_text),  cmocka_unit_test(test_deltas_without_text),
-        cmocka_unit_test(test_strange_shapes), cmocka_unit_test(test_message_in_stream),
+        cmocka_unit_test(test_strange_shapes), cmocka_unit_test(test_message_in_stream), cmocka_unit_test(test_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
