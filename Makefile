@@ -123,7 +123,7 @@ $(foreach r,$(ROOMS) daemon routectl,$(eval $(call unit_rule,$(r))))
 SIM_SRC := $(sort $(wildcard tests/sim/sim_*.c))
 SIM_BIN := $(patsubst tests/sim/%.c,$(B)/sim/%,$(SIM_SRC))
 SIM_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(sort $(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c))))
-$(B)/sim/%: $(B)/obj/tests/sim/%.o $(SIM_OBJ) $(B)/obj/probed/sys/notify.o $(call libs,daemon alert serve store probe config core shared)
+$(B)/sim/%: $(B)/obj/tests/sim/%.o $(SIM_OBJ) $(B)/obj/probed/sys/notify.o $(call libs,daemon alert serve store price probe config core shared)
 	@echo "  LINK    $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS_probed)
@@ -225,7 +225,8 @@ MAN := probed/probed.8 probed/config/probed.yaml.5 probed/serve/probed-api.7 rou
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
 	    $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(SYSCONFDIR)/probed/platforms $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/systemd/catalog \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	$(INSTALL) -m 755 $(B)/probed $(DESTDIR)$(SBINDIR)/probed
 	$(INSTALL) -m 755 $(B)/routectl $(DESTDIR)$(BINDIR)/routectl
 	for m in $(MAN); do $(INSTALL) -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
@@ -239,11 +240,12 @@ install: all
 	$(INSTALL) -m 644 etc/systemd/probed.sysusers $(DESTDIR)/usr/lib/sysusers.d/probed.conf
 	$(INSTALL) -m 644 etc/journald/probed.catalog $(DESTDIR)/usr/lib/systemd/catalog/probed.catalog
 	$(INSTALL) -m 644 etc/completions/routectl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/routectl
+	$(INSTALL) -m 644 etc/completions/_routectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_routectl
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/probed $(DESTDIR)$(BINDIR)/routectl $(DESTDIR)$(UNITDIR)/probed.service $(DESTDIR)$(UNITDIR)/probed.socket \
 	    $(DESTDIR)/usr/lib/systemd/catalog/probed.catalog $(DESTDIR)/usr/lib/sysusers.d/probed.conf \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/routectl
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/routectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_routectl
 	for m in $(MAN); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/}; done
 
 help:

@@ -28,8 +28,14 @@ static int give_explanation(void *arg, const char *platform, const char *model, 
     usec_t offset = daemon_wall_offset(d);
     for (size_t i = 0; i < ret->last_len; i++)
         ret->last[i].at += offset;
+    for (size_t i = 0; i < ret->signals_len; i++)
+        if (ret->signals[i].at > 0)
+            ret->signals[i].at += offset;
     if (ret->state_since > 0)
         ret->state_since += offset;
+    const struct route_price *price = pricing_of(d->pricing, p, r);
+    if (price->fetched_at > 0) /* the ranker knows only since when it costs that */
+        ret->price.at = price->fetched_at - offset;
     if (extra)
         *extra = status_explain_extra(d, p, r);
     return 0;
@@ -143,6 +149,7 @@ struct api_owner command_owner(struct daemon *d)
         .reload = take_reload,
         .probe = take_probe,
         .key = give_key,
+        .tell = topics_tell,
         .ask = take_question,
         .forget = forget_question,
     };

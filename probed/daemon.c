@@ -172,6 +172,7 @@ static int open_state(struct daemon *d, struct err *err)
     if (fatal)
         return -EPROTONOSUPPORT;
     load_state(d);
+    purse_enter(d->purse);
     if (d->history)
         history_restore(d->history);
     d->spending = spending_open(d, err);
@@ -185,6 +186,7 @@ static struct world *world_free(struct world *w)
     if (!w)
         return NULL;
     prober_free(w->prober);
+    collector_free(w->collector);
     ranker_free(w->ranker);
     for (size_t i = 0; w->route_id && i < w->config->platforms_len; i++)
         free(w->route_id[i]);
@@ -208,6 +210,14 @@ static struct world *world_new(struct config *config)
         w->route_id[i] = alloc_zero(config->platforms[i].routes_len, sizeof **w->route_id);
     w->ranker = roster_ranker(config, w->platform_id, w->route_id);
     return w;
+}
+
+/* What of the rare probes was known before the restart. */
+static void tell_rare(struct world *w)
+{
+    for (size_t i = 0; i < w->config->platforms_len; i++)
+        for (size_t j = 0; j < w->config->platforms[i].routes_len; j++)
+            prober_know(w->prober, i, j, ranker_capabilities(w->ranker, w->route_id[i][j]), ranker_burst(w->ranker, w->route_id[i][j])->at);
 }
 
 static void tell_usable(struct daemon *d, struct world *w)
@@ -251,15 +261,23 @@ int world_find(const struct world *w, const char *platform, const char *model, s
 static void enter_world(struct daemon *d, struct world *next)
 {
     struct world *old = d->world;
+    bool first = !old;
     struct prober_owner owner = observe_owner(d);
     budget_set_limits(d->budget, &next->config->budget);
     if (old)
         ranker_adopt(next->ranker, old->ranker);
+    struct collector_owner collecting = collecting_owner(d);
     next->prober = prober_new(d->loop, d->http, next->config, d->budget, &owner, old ? old->prober : NULL, d->seed);
+    next->collector = collector_new(d->loop, d->http, next->config, &collecting, old ? old->collector : NULL, d->seed);
     d->world = next;
     world_free(old);
     ranker_set_events(next->ranker, observe_ranker_event, d);
+    purse_enter(d->purse);
+    pricing_enter(d->pricing);
+    collecting_enter(d);
     tell_usable(d, next);
+    if (first)
+        tell_rare(next);
     daemon_apply_overrides(d);
     daemon_check_calendar(d);
 }
@@ -353,6 +371,7 @@ int daemon_reload(struct daemon *d, struct buf *messages)
     enter_world(d, next);
     history_reloaded(d->history);
     prober_start(d->world->prober);
+    collector_start(d->world->collector);
     free(d->config_error);
     d->config_error = NULL;
     d->loaded_at = loop_wall(d->loop);
@@ -386,6 +405,7 @@ static void on_calendar(void *arg)
     daemon_check_calendar(d);
     history_second(d->history);
     spending_second(d->spending);
+    purse_second(d->purse);
     loop_timer_set(d->calendar, loop_now(d->loop) + CALENDAR);
 }
 
@@ -409,6 +429,8 @@ struct daemon *daemon_new(struct loop *loop, const struct daemon_options *option
     take_options(d, config);
     d->budget = budget_new(&config->budget);
     d->world = world_new(config);
+    d->pricing = pricing_new(d);
+    d->purse = purse_new(d);
     struct http_setup http = {
         .connections = HTTP_CONNECTIONS,
         .dns_concurrency = config->dns_concurrency,
@@ -442,6 +464,7 @@ void daemon_start(struct daemon *d)
     d->watchdog = notify_watchdog_new(d->loop);
     d->started = true;
     prober_start(d->world->prober);
+    collector_start(d->world->collector);
     on_budget(d);
     on_calendar(d);
     size_t routes = ranker_routes(d->world->ranker);
@@ -465,6 +488,8 @@ struct daemon *daemon_free(struct daemon *d)
     world_free(d->world);
     spending_close(d->spending);
     history_close(d->history);
+    pricing_free(d->pricing);
+    purse_free(d->purse);
     budget_free(d->budget);
     if (d->http)
         http_free(d->http);

@@ -3,21 +3,27 @@
 #ifndef PROBED_DAEMON_PARTS_H
 #define PROBED_DAEMON_PARTS_H
 
+#include "probed/collecting.h"
 #include "probed/daemon.h"
+#include "probed/exchange.h"
 #include "probed/history.h"
+#include "probed/purse.h"
 #include "probed/net/http.h"
 #include "probed/overrides.h"
+#include "probed/pricing.h"
 #include "probed/probe/prober.h"
 #include "probed/serve/api.h"
 #include "probed/spending.h"
 #include "probed/store/ledger.h"
 #include "probed/sys/notify.h"
+#include "probed/topics.h"
 
 /* All that is made from one configuration, and swapped with it. */
 struct world {
     struct config *config;
     struct ranker *ranker;
     struct prober *prober;
+    struct collector *collector;
     int *platform_id;  /* configuration index -> ranker id */
     int **route_id;    /* [platform][route] -> ranker id */
     bool *maintenance; /* [platform]: as last told to the ranker */
@@ -31,6 +37,9 @@ struct daemon {
     struct budget *budget;
     struct history *history;   /* NULL: none is kept */
     struct spending *spending;
+    struct exchange exchange;
+    struct pricing *pricing;
+    struct purse *purse;
     char *state_file;
     struct overrides overrides;
     struct api *api;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "probed/alert/journal.h"
+#include "probed/core/pickle.h"
 #include "probed/daemon_parts.h"
 #include "probed/roster.h"
 #include "probed/store/store.h"
@@ -19,6 +20,8 @@
 #define CHECKPOINT_EVERY USEC_PER_MINUTE
 #define CHECKPOINT_COST 1000
 #define CHECKPOINT_PIECE 40 /* routes */
+#define BESIDE_MAGIC 0x70726f6265647331 /* at the end of a checkpoint that holds more than the ranker's memory */
+#define BESIDE_TRAILER ((size_t)24)
 #define AWAY_MOST (26 * USEC_PER_HOUR)   /* a longer time away counts as so long */
 #define RETELL_MOST (26 * USEC_PER_HOUR) /* without a checkpoint; the longest half-life is a day */
 #define CLOCK_STEP (500 * USEC_PER_MSEC)
@@ -38,6 +41,7 @@ struct history {
     struct loop_io *io;
     struct loop_timer *checkpoint;
     struct buf saving;   /* a checkpoint that is being made; */
+    struct buf beside;   /* what stands in it behind the ranker's memory, of the same moment */
     usec_t saving_t;     /* of that time; 0 = none */
     usec_t saving_took;
     usec_t offset; /* of the wall clock, as last told */
@@ -124,8 +128,15 @@ struct history *history_open(struct daemon *d, bool *fatal, struct err *err)
 static int retell(void *arg, const struct record *record)
 {
     struct history *h = arg;
-    int r = roster_tell(h->d->world->ranker, h->d->world->config, record, record->t);
+    const struct world *w = h->d->world;
+    size_t platform, route;
+    int r = roster_tell(w->ranker, w->config, record, record->t);
     (void)r; /* what the configuration does not know any more is passed over */
+    if ((record->kind == RECORD_CHAT || record->kind == RECORD_BURST || record->kind == RECORD_TRIAL) && world_find(w, record->platform, record->model, &platform, &route) == 0 && route != SIZE_MAX) {
+        struct observation o = record->o;
+        o.cost_pico = config_convert(w->config, o.cost_pico, "USD");
+        purse_observed(h->d->purse, platform, route, &o);
+    }
     return 0;
 }
 
@@ -134,6 +145,29 @@ static void forget_half(struct world *w)
 {
     ranker_free(w->ranker);
     w->ranker = roster_ranker(w->config, w->platform_id, w->route_id);
+}
+
+/* What stands behind the ranker's memory is taken up and cut off. */
+static void restore_beside(struct history *h, struct buf *data)
+{
+    struct pickle k = {.latest = INT64_MAX / 2};
+    uint64_t sizes[2] = {0, 0}, magic = 0;
+    if (data->len < BESIDE_TRAILER)
+        return;
+    k.at = (const uint8_t *)data->data + data->len - BESIDE_TRAILER;
+    k.end = k.at + BESIDE_TRAILER;
+    PICKLE(&k, &sizes[0]);
+    PICKLE(&k, &sizes[1]);
+    PICKLE(&k, &magic);
+    size_t room = data->len - BESIDE_TRAILER;
+    if (magic != BESIDE_MAGIC || sizes[0] > room || sizes[1] > room - sizes[0])
+        return;
+    data->len = room - sizes[0] - sizes[1];
+    const char *money = data->data + data->len, *prices = money + sizes[0];
+    if (purse_restore(h->d->purse, money, sizes[0]) < 0)
+        log_info("what was known of money is of another version or damaged; it is learnt anew");
+    if (pricing_restore(h->d->pricing, prices, sizes[1]) < 0)
+        log_info("the last prices are of another version or damaged; they are read anew");
 }
 
 void history_restore(struct history *h)
@@ -146,6 +180,7 @@ void history_restore(struct history *h)
         return;
     int r = store_last_checkpoint(h->store, &data, &t, &told);
     if (r == 0) {
+        restore_beside(h, &data);
         r = ranker_restore(w->ranker, data.data, data.len);
         if (r < 0) {
             log_info("the last checkpoint is %s; what was told is told again", r == -EPROTO ? "of another version" : "damaged");
@@ -245,7 +280,8 @@ void history_told(struct history *h, const struct record *record)
     if (!h)
         return;
     struct record copy = *record;
-    if (copy.kind <= RECORD_MODELS) /* a record's money is in USD, everybody's is in the reference currency */
+    enum probe_kind probe;
+    if (record_observes(copy.kind, &probe)) /* a record's money is in USD, everybody's is in the reference currency */
         copy.o.cost_pico = config_convert_to(h->d->world->config, copy.o.cost_pico, "USD");
     h->told = true;
     store_record(h->store, &copy);
@@ -335,7 +371,24 @@ static void give_up_checkpoint(struct history *h)
     if (h->saving_t > 0)
         ranker_save_end(h->d->world->ranker);
     buf_done(&h->saving);
+    buf_done(&h->beside);
     h->saving_t = 0;
+}
+
+/* Money's memory and prices, each with its size; at the very end how much that is in all. */
+static void save_beside(struct history *h)
+{
+    struct pickle k = {.to = &h->beside};
+    uint64_t sizes[2], magic = BESIDE_MAGIC;
+    size_t at = h->beside.len;
+    purse_save(h->d->purse, &h->beside);
+    sizes[0] = h->beside.len - at;
+    at = h->beside.len;
+    pricing_save(h->d->pricing, &h->beside);
+    sizes[1] = h->beside.len - at;
+    PICKLE(&k, &sizes[0]);
+    PICKLE(&k, &sizes[1]);
+    PICKLE(&k, &magic);
 }
 
 static void begin_checkpoint(struct history *h)
@@ -347,6 +400,9 @@ static void begin_checkpoint(struct history *h)
     h->told = false;
     store_checkpoint_begin(h->store, h->saving_t);
     ranker_save_begin(ranker, &h->saving);
+    buf_done(&h->beside);
+    h->beside = (struct buf)BUF_CAP((size_t)1 << 30);
+    save_beside(h);
 }
 
 /* True: there is more to do. */
@@ -354,9 +410,11 @@ static bool go_on_checkpoint(struct history *h, size_t routes)
 {
     if (ranker_save_some(h->d->world->ranker, routes))
         return true;
-    if (!h->saving.full)
+    buf_add(&h->saving, h->beside.data, h->beside.len);
+    if (!h->saving.full && !h->beside.full)
         store_checkpoint(h->store, h->saving_t, &h->saving);
     buf_done(&h->saving);
+    buf_done(&h->beside);
     h->saving_t = 0;
     return false;
 }

@@ -48,7 +48,8 @@ static void on_observed(void *arg, size_t platform, size_t route, const struct o
     log_probe(d, platform, route, o);
     if (o->outcome.kind == OUTCOME_CANCELED)
         return;
-    keep(d, RECORD_CHAT, platform, route, o, false);
+    keep(d, record_kind_of(o->probe), platform, route, o, false);
+    purse_observed(d->purse, platform, route, o);
     if (ranker_observe(d->world->ranker, d->world->route_id[platform][route], o, loop_now(d->loop)) == 0)
         daemon_touch(d);
 }
@@ -136,6 +137,53 @@ static enum pace on_pace(void *arg, size_t platform, size_t route)
     return ranker_pace(d->world->ranker, d->world->route_id[platform][route], loop_now(d->loop));
 }
 
+static enum route_state on_state(void *arg, size_t platform, size_t route)
+{
+    struct daemon *d = arg;
+    return ranker_state(d->world->ranker, d->world->route_id[platform][route]);
+}
+
+static void on_burst(void *arg, size_t platform, size_t route, const struct burst_result *result)
+{
+    struct daemon *d = arg;
+    const struct config_platform *c = &d->world->config->platforms[platform];
+    ranker_set_burst(d->world->ranker, d->world->route_id[platform][route], result, loop_now(d->loop));
+    daemon_touch(d);
+    log_debug("burst %s/%s: %u at once, %u ok, %u failed, %u limited, ttft p95 %.1f ms", c->name, c->routes[route].model, result->n, result->ok,
+              result->failed, result->limited, result->ttft_p95 < 0 ? -1.0 : (double)result->ttft_p95 / 1000);
+}
+
+/* A declared capability that is not there, and one that came back, are told; that there is one that nobody declared is only shown. */
+static void on_capability(void *arg, size_t platform, size_t route, enum capability capability, const struct capability_known *known)
+{
+    struct daemon *d = arg;
+    const struct config_platform *c = &d->world->config->platforms[platform];
+    const struct config_route *r = &c->routes[route];
+    int id = d->world->route_id[platform][route];
+    const struct capabilities *before = ranker_capabilities(d->world->ranker, id);
+    unsigned was = before ? before->of[capability].state : CAPABILITY_UNTESTED;
+    ranker_set_capability(d->world->ranker, id, capability, known, loop_now(d->loop));
+    daemon_touch(d);
+    bool declared = capability_declared(capability, r->tags, r->tags_len, c->tags, c->tags_len), no = known->state == CAPABILITY_NO;
+    if (was == known->state || !(declared ? no || was == CAPABILITY_NO : was == CAPABILITY_YES && no))
+        return;
+    char to[64];
+    CLEANUP(buf_done) struct buf evidence = BUF_INIT;
+    text_escape_terminal(&evidence, known->evidence, strlen(known->evidence), 80);
+    snprintf(to, sizeof to, "%s: %s", capability_name(capability), capability_state_name((enum capability_state)known->state));
+    struct log_field fields[] = {{"PROBED_PLATFORM", c->name}, {"PROBED_MODEL", r->model}, {"PROBED_TO", to},
+                                 {"PROBED_REASON", evidence.len ? buf_str(&evidence) : capability_text(capability)}};
+    log_event(no ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, MESSAGE_CAPABILITY, fields, ARRAY_LEN(fields), "%s/%s: %s %s%s%s", c->name, r->model,
+              no ? "cannot do what it is said to do," : "can do again", to, evidence.len ? ": " : "", buf_str(&evidence));
+}
+
+/* What OpenRouter charged can be asked for by the answer's id; elsewhere the collector has no use for it. */
+static void on_replied(void *arg, size_t platform, size_t route, const char *id)
+{
+    struct daemon *d = arg;
+    collector_check_charge(d->world->collector, platform, route, id);
+}
+
 static int on_reserve(void *arg, size_t platform, size_t route, int64_t pico, usec_t now, uint64_t ticket)
 {
     struct daemon *d = arg;
@@ -162,6 +210,10 @@ struct prober_owner observe_owner(struct daemon *d)
         .breaker = on_breaker,
         .local = on_local,
         .pace = on_pace,
+        .state = on_state,
+        .burst = on_burst,
+        .capability = on_capability,
+        .replied = on_replied,
         .reserve = on_reserve,
         .settle = on_settle,
     };

@@ -184,8 +184,8 @@ static int load_config(struct replay *r, const char *file, struct err *err)
 static int take_observation(struct replay *r, const struct record *record, struct err *err)
 {
     const struct observation *o = &record->o;
-    bool chat = o->probe == PROBE_CHAT;
-    int id = chat ? want_route(r, record->platform, record->model, err) : want_platform(r, record->platform, err);
+    bool chat = o->probe == PROBE_CHAT, of_route = o->probe != PROBE_REACH && o->probe != PROBE_MODELS;
+    int id = of_route ? want_route(r, record->platform, record->model, err) : want_platform(r, record->platform, err);
     if (id < 0)
         return id;
     if (chat && o->interval > 0 && o->source == SOURCE_PROBE)
@@ -307,6 +307,8 @@ static int take_record(struct replay *r, struct record *record, struct err *err)
     case RECORD_CHAT:
     case RECORD_REACH:
     case RECORD_MODELS:
+    case RECORD_BURST:
+    case RECORD_TRIAL:
         return take_observation(r, record, err);
     case RECORD_PRICE: {
         int route = want_route(r, record->platform, record->model, err);

@@ -11,18 +11,6 @@ static const char *endpoint_for(const struct config_platform *c, enum dialect_id
     return "";
 }
 
-static struct price price_of(const struct config *config, const struct config_price *price)
-{
-    struct price p = {.source = "config"};
-    if (!price->known)
-        return p;
-    p.input = config_convert(config, price->input, price->currency);
-    p.output = config_convert(config, price->output, price->currency);
-    p.call = config_convert(config, price->call, price->currency);
-    p.known = p.input >= 0 && p.output >= 0 && p.call >= 0;
-    return p;
-}
-
 static int add_route(struct ranker *ranker, const struct config *config, const struct config_platform *c, const struct config_route *route, int platform)
 {
     struct ranker_route_setup setup = {
@@ -34,7 +22,7 @@ static int add_route(struct ranker *ranker, const struct config *config, const s
         .key_env = c->key.env,
         .tags = route->tags,
         .tags_len = route->tags_len,
-        .price = price_of(config, &route->price),
+        .price = config_price_in_reference(config, &route->price),
         .interval = c->probes[PROBE_CHAT].rule.interval,
     };
     return ranker_add_route(ranker, &setup);
@@ -67,15 +55,15 @@ struct ranker *roster_ranker(const struct config *config, int *platform_id, int 
 static int tell_observation(struct ranker *ranker, const struct config *config, const struct record *record, usec_t now)
 {
     struct observation o = record->o;
-    bool chat = o.probe == PROBE_CHAT;
-    int id = chat ? ranker_find(ranker, record->platform, record->model) : ranker_find_platform(ranker, record->platform);
+    bool of_route = o.probe != PROBE_REACH && o.probe != PROBE_MODELS;
+    int id = of_route ? ranker_find(ranker, record->platform, record->model) : ranker_find_platform(ranker, record->platform);
     if (id < 0)
         return -ENOENT;
     o.at = now;
     o.cost_pico = config_convert(config, o.cost_pico, "USD");
     if (record->reporter[0])
         o.reporter = ranker_reporter(ranker, record->reporter);
-    return chat ? ranker_observe(ranker, id, &o, now) : ranker_observe_platform(ranker, id, &o, now);
+    return of_route ? ranker_observe(ranker, id, &o, now) : ranker_observe_platform(ranker, id, &o, now);
 }
 
 int roster_tell(struct ranker *ranker, const struct config *config, const struct record *record, usec_t now)
@@ -84,6 +72,8 @@ int roster_tell(struct ranker *ranker, const struct config *config, const struct
     switch (record->kind) {
     case RECORD_CHAT:
     case RECORD_REACH:
+    case RECORD_BURST:
+    case RECORD_TRIAL:
     case RECORD_MODELS: return tell_observation(ranker, config, record, now);
     case RECORD_LISTING:
         id = ranker_find(ranker, record->platform, record->model);

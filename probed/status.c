@@ -30,6 +30,11 @@ static void add_probes(cJSON *json, struct daemon *d)
     json_add_int(p, "in_flight", stats.in_flight);
     json_add_int(p, "queued", stats.queued);
     cJSON *sent = json_add_object(p, "sent"), *failed = json_add_object(p, "failed");
+    struct collector_stats feeds = collector_stats(d->world->collector);
+    stats.sent[PROBE_PRICE] = feeds.sent[COLLECT_PRICE];
+    stats.failed[PROBE_PRICE] = feeds.failed[COLLECT_PRICE];
+    stats.sent[PROBE_BALANCE] = feeds.sent[COLLECT_BALANCE];
+    stats.failed[PROBE_BALANCE] = feeds.failed[COLLECT_BALANCE];
     for (int k = 0; k < PROBE_KIND_COUNT; k++) {
         json_add_int(sent, probe_kind_name((enum probe_kind)k), (int64_t)stats.sent[k]);
         json_add_int(failed, probe_kind_name((enum probe_kind)k), (int64_t)stats.failed[k]);
@@ -130,6 +135,7 @@ static void add_platform(cJSON *array, struct daemon *d, size_t index, const str
     add_maintenance(p, c, loop_wall(d->loop));
     add_tags(p, c->tags, c->tags_len);
     json_add_number(p, "target", c->target > 0 ? c->target : NAN);
+    topics_add_sources(d, index, p);
     json_add_number(p, "spent", units(budget_spent_platform(d->budget, c->name, loop_now(d->loop))));
 }
 
@@ -210,6 +216,8 @@ cJSON *status_explain_extra(struct daemon *d, size_t platform, size_t route)
         cJSON_AddItemToObject(json, "override", overrides_word_to_json(word));
     else
         json_add_null(json, "override");
+    topics_add_price(d, platform, route, json);
+    topics_add_capabilities(d, platform, route, json);
     add_maintenance(json, c, loop_wall(d->loop));
     json_add_time(json, "next_probe_at", report.level == LEVEL_CHAT ? report.next + daemon_wall_offset(d) : -1);
     return json;

@@ -18,6 +18,16 @@
 #define MESSAGE_ENDPOINT "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b0b"
 #define MESSAGE_LEVEL "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b0c"
 #define MESSAGE_STORE "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b0d"
+#define MESSAGE_PRICE "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b0e"
+#define MESSAGE_LISTED "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b0f"
+#define MESSAGE_FEED "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b10"
+#define MESSAGE_IMPLAUSIBLE "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b11"
+#define MESSAGE_CHARGED "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b12"
+#define MESSAGE_INFLATED "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b13"
+#define MESSAGE_CREDIT "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b14"
+#define MESSAGE_TOPUP "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b15"
+#define MESSAGE_CAPABILITY "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b16"
+#define MESSAGE_RATE "b2a9d4f04c0e4b6c9a3c6f1d2e7a5b17"
 /* X(message, its name in `routectl events`) */
 #define MESSAGE_TABLE(X) \
     X(MESSAGE_STATE, "state") \
@@ -32,7 +42,17 @@
     X(MESSAGE_LOCAL, "local") \
     X(MESSAGE_ENDPOINT, "endpoint") \
     X(MESSAGE_LEVEL, "level") \
-    X(MESSAGE_STORE, "store")
+    X(MESSAGE_STORE, "store") \
+    X(MESSAGE_PRICE, "price") \
+    X(MESSAGE_LISTED, "listed") \
+    X(MESSAGE_FEED, "feed") \
+    X(MESSAGE_IMPLAUSIBLE, "implausible") \
+    X(MESSAGE_CHARGED, "charged") \
+    X(MESSAGE_INFLATED, "inflated") \
+    X(MESSAGE_CREDIT, "credit") \
+    X(MESSAGE_TOPUP, "topup") \
+    X(MESSAGE_CAPABILITY, "capability") \
+    X(MESSAGE_RATE, "rate")
 
 /* NULL: no such id. */
 const char *message_name(const char *message_id);

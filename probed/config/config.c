@@ -144,3 +144,15 @@ const struct config_model *config_find_model(const struct config *config, const 
             return &config->models[i];
     return NULL;
 }
+
+struct price config_price_in_reference(const struct config *config, const struct config_price *price)
+{
+    struct price p = {.source = "config"};
+    if (!price->known)
+        return p;
+    p.input = config_convert(config, price->input, price->currency);
+    p.output = config_convert(config, price->output, price->currency);
+    p.call = config_convert(config, price->call, price->currency);
+    p.known = p.input >= 0 && p.output >= 0 && p.call >= 0;
+    return p;
+}

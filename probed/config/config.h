@@ -49,6 +49,7 @@ struct config_source {
     struct secret_source key;  /* balance: a key of its own (management key, access token); all NULL = the platform's */
     char *user, *user_header;  /* balance: the account's number, and the header that carries it */
     bool shared;               /* balance: others spend from it too: how it falls says nothing of prices */
+    bool alone;                /* balance: nobody else does (it was said so): how it falls is what our own requests cost */
 };
 
 struct config_fetch { /* something that is fetched for all platforms */
@@ -196,6 +197,8 @@ void config_dump(const struct config *config, FILE *to);
 int64_t config_convert(const struct config *config, int64_t pico, const char *currency); /* -1: no rate */
 /* The other way: so much of the reference currency in that one. */
 int64_t config_convert_to(const struct config *config, int64_t pico, const char *currency); /* -1: no rate */
+/* A configured price as the core takes it: in the reference currency; not known where there is no rate. */
+struct price config_price_in_reference(const struct config *config, const struct config_price *price);
 /* NULL or the window that `wall` is in. */
 const struct config_window *config_platform_maintenance(const struct config_platform *platform, usec_t wall);
 const struct config_platform *config_find_platform(const struct config *config, const char *name);

@@ -383,6 +383,15 @@ void dump_source_group_ratio(struct dump *d, const void *base)
     buf_printf(d->out, " %s\n", s->group_ratio);
 }
 
+void dump_source_shared(struct dump *d, const void *base)
+{
+    const struct config_source *s = base;
+    if (!s->shared && !s->alone)
+        return;
+    dump_name(d, "shared");
+    buf_printf(d->out, " %s\n", s->shared ? "true" : "false");
+}
+
 void dump_source_key(struct dump *d, const void *base)
 {
     const struct config_source *s = base;

@@ -361,7 +361,7 @@ static const struct keyword balance_source[] = {
     OWN("key", source_key),
     {.name = "user", .type = KEYWORD_TEXT, .offset = AT(config_source, user), .max = 100},
     {.name = "user_header", .type = KEYWORD_TEXT, .offset = AT(config_source, user_header), .max = 64},
-    {.name = "shared", .type = KEYWORD_BOOL, .offset = AT(config_source, shared), .initial = "false"},
+    OWN("shared", source_shared),
 };
 SECTION(, section_balance_source, "platforms.*.balance_source", balance_source);
 

@@ -119,6 +119,14 @@ void read_source_group_ratio(struct loader *l, struct fy_node *value, void *base
     s->group_ratio = alloc_string(text);
 }
 
+void read_source_shared(struct loader *l, struct fy_node *value, void *base)
+{
+    const struct keyword yes = {.name = "shared", .type = KEYWORD_BOOL};
+    struct config_source *s = base;
+    value_read(l, &yes, value, &s->shared);
+    s->alone = !s->shared;
+}
+
 static void read_fetch(struct loader *l, struct fy_node *value, const struct section *section, struct config_fetch *f)
 {
     struct seen seen = {.value = {NULL}};

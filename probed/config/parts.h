@@ -207,6 +207,7 @@ void read_balance_source_word(struct loader *l, struct fy_node *value, void *bas
 void read_source_currency(struct loader *l, struct fy_node *value, void *base);
 void read_source_quota(struct loader *l, struct fy_node *value, void *base);
 void read_source_group_ratio(struct loader *l, struct fy_node *value, void *base);
+void read_source_shared(struct loader *l, struct fy_node *value, void *base);
 void read_source_key(struct loader *l, struct fy_node *value, void *base);
 void read_rate_source(struct loader *l, struct fy_node *value, void *base);
 void read_price_reference(struct loader *l, struct fy_node *value, void *base);
@@ -241,6 +242,7 @@ void dump_source_word(struct dump *d, const void *base);
 void dump_source_currency(struct dump *d, const void *base);
 void dump_source_quota(struct dump *d, const void *base);
 void dump_source_group_ratio(struct dump *d, const void *base);
+void dump_source_shared(struct dump *d, const void *base);
 void dump_source_key(struct dump *d, const void *base);
 void dump_rate_source(struct dump *d, const void *base);
 void dump_price_reference(struct dump *d, const void *base);

@@ -52,8 +52,10 @@ static int set_text(const struct keyword *k, const char *text, char **target, st
     if (k->max > 0 && strlen(text) > (size_t)k->max)
         return err_set(err, -ERANGE, "this is too long: at most %lld bytes", (long long)k->max);
     /* What follows is appended to a URL, and goes out in a request. */
-    if (k->type == KEYWORD_ROUTE_PATH && (text[0] != '/' || strpbrk(text, " ?#\\")))
-        return err_set(err, -EINVAL, "this should be a path that begins with \"/\", without blanks, \"?\" and \"#\"");
+    if (k->type == KEYWORD_ROUTE_PATH && (text[0] != '/' || strpbrk(text, " #\\")))
+        return err_set(err, -EINVAL, "this should be a path that begins with \"/\", without blanks and \"#\"");
+    if (k->type == KEYWORD_ROUTE_PATH && (strcasestr(text, "key=") || strcasestr(text, "token=")))
+        return err_set(err, -EINVAL, "keys do not belong in a path: use \"key:\"");
     free(*target);
     *target = alloc_string(text);
     return 0;

@@ -22,6 +22,14 @@ struct api_override { /* an operator's word on a platform or a route */
     char by[64];       /* user name or "uid N" */
 };
 
+/* What is asked about money and conduct; members that were not given are NULL or below 0. */
+enum api_topic { API_PRICES, API_SPEND, API_CAPABILITIES, API_HONESTY, API_FORECAST };
+struct api_topic_query {
+    const char *platform, *model, *policy, *currency;
+    double requests, days; /* a day; of the forecast */
+    int64_t input, output;
+};
+
 struct api_owner { /* answered by the daemon, all on the loop */
     void *arg;
     const struct table *(*table)(void *arg);      /* the current one; borrowed; never NULL */
@@ -39,6 +47,8 @@ struct api_owner { /* answered by the daemon, all on the loop */
     int (*probe)(void *arg, const char *platform, const char *model, struct err *err); /* model "" = all of it */
     /* The key for a key-reader's pick, NULL = none. */
     const char *(*key)(void *arg, const char *platform);
+    /* The body of a topic's answer; new object. -ENOENT: no such platform, model or policy; -EINVAL: what is asked makes no sense; err said. */
+    int (*tell)(void *arg, enum api_topic topic, const struct api_topic_query *query, cJSON **ret, struct err *err);
     /* A question about the past; fn is called once, later, from the loop, unless `forget` is called with its argument before. -EBUSY (too many at once),
      * -ENODEV (nothing is recorded) with err said. */
     int (*ask)(void *arg, const struct history_query *query, history_answer_fn fn, void *fn_arg, struct err *err);

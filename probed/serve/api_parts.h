@@ -269,6 +269,11 @@ int override_parse_probe(const char *body, size_t len, char platform[64], char m
 
 /* --- the endpoints --- */
 enum MHD_Result status_get(struct client *c);
+enum MHD_Result prices_get(struct client *c);
+enum MHD_Result spend_get(struct client *c);
+enum MHD_Result capabilities_get(struct client *c);
+enum MHD_Result honesty_get(struct client *c);
+enum MHD_Result forecast_get(struct client *c);
 enum MHD_Result healthz_get(struct client *c);
 enum MHD_Result routes_get(struct client *c);
 enum MHD_Result routes_text_get(struct client *c);

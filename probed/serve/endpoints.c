@@ -19,6 +19,11 @@
 #define POINTS            {.name = "points", .max = 32}
 #define AFTER             {.name = "after", .max = 32}
 #define LIMIT             {.name = "limit", .max = 32}
+#define CURRENCY          {.name = "currency", .max = 15}
+#define REQUESTS          {.name = "requests_per_day", .max = 32}
+#define INPUT             {.name = "input", .max = 32}
+#define OUTPUT            {.name = "output", .max = 32}
+#define DAYS              {.name = "days", .max = 32}
 /* clang-format on */
 
 const struct endpoint endpoint_table[] = {
@@ -33,6 +38,11 @@ const struct endpoint endpoint_table[] = {
     {"GET", "/v1/events", ROLE_READER, {SINCE, UNTIL, PLATFORM, MODEL, POLICY, EVENT, AFTER, LIMIT}, events_get},
     {"GET", "/v1/report", ROLE_READER, {SINCE, UNTIL, PLATFORMS}, report_get},
     {"GET", "/v1/dump", ROLE_READER, {SINCE, UNTIL, AFTER, LIMIT}, dump_get},
+    {"GET", "/v1/prices", ROLE_READER, {MODEL, CURRENCY}, prices_get},
+    {"GET", "/v1/spend", ROLE_READER, {PLATFORM, CURRENCY}, spend_get},
+    {"GET", "/v1/forecast", ROLE_READER, {MODEL, REQUESTS, INPUT, OUTPUT, POLICY, DAYS, CURRENCY}, forecast_get},
+    {"GET", "/v1/capabilities", ROLE_READER, {MODEL, PLATFORM}, capabilities_get},
+    {"GET", "/v1/honesty", ROLE_READER, {MODEL, PLATFORM}, honesty_get},
     {"GET", "/healthz", 0, {}, healthz_get},
     {"POST", "/v1/override", ROLE_ADMIN, {}, override_post},
     {"POST", "/v1/reload", ROLE_ADMIN, {}, reload_post},

@@ -3,6 +3,7 @@
 #include "probed/serve/api_parts.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -17,6 +18,9 @@ static const struct {
     {OBSERVED_THINKING_ONLY, "thinking_only"},
     {OBSERVED_NO_USAGE, "no_usage"},
     {OBSERVED_USAGE_IMPOSSIBLE, "usage_impossible"},
+    {OBSERVED_CACHED, "cached"},
+    {OBSERVED_ID_ODD, "id_odd"},
+    {OBSERVED_SAME_ANSWER, "same_answer"},
 };
 
 static void explain_add_age(cJSON *json, const char *name, usec_t age)
@@ -163,6 +167,47 @@ static void explain_price(cJSON *json, cJSON *row, const struct explanation *e, 
     explain_add_age(price, "age_s", e->price.at > 0 ? now - e->price.at : -1);
 }
 
+static void explain_honesty(cJSON *json, const struct explanation *e)
+{
+    cJSON *honesty = json_add_object(json, "honesty");
+    json_add_int(honesty, "challenges_passed", e->challenges_passed);
+    json_add_int(honesty, "challenges_failed", e->challenges_failed);
+    json_add_int(honesty, "model_differs", e->model_differs);
+    json_add_int(honesty, "bursts", e->bursts);
+    json_add_number(honesty, "dishonesty", e->honesty_samples > 0 ? e->dishonesty : NAN);
+    json_add_number(honesty, "samples", e->honesty_samples);
+    cJSON *signals = json_add_array(honesty, "signals");
+    for (size_t i = 0; i < e->signals_len && i < EXPLAIN_SIGNALS_MAX; i++) {
+        const struct explain_signal *s = &e->signals[i];
+        cJSON *signal = json_add_object(signals, NULL);
+        json_add_string(signal, "signal", s->name);
+        json_add_string(signal, "text", s->text);
+        json_add_int(signal, "count", s->count);
+        json_add_int(signal, "of", s->of);
+        json_add_number(signal, "share", s->of > 0 ? s->share : NAN);
+        json_add_bool(signal, "weighs", s->weighs);
+        json_add_time(signal, "at", s->at > 0 ? s->at : -1);
+        json_add_string(signal, "evidence", s->evidence[0] ? s->evidence : NULL);
+    }
+}
+
+static void explain_burst(cJSON *json, const struct explanation *e)
+{
+    if (e->burst.n == 0) {
+        json_add_null(json, "burst");
+        return;
+    }
+    cJSON *burst = json_add_object(json, "burst");
+    json_add_int(burst, "n", e->burst.n);
+    json_add_int(burst, "ok", e->burst.ok);
+    json_add_int(burst, "failed", e->burst.failed);
+    json_add_int(burst, "limited", e->burst.limited);
+    json_add_msec(burst, "ttft_p50_ms", e->burst.ttft_p50);
+    json_add_msec(burst, "ttft_p95_ms", e->burst.ttft_p95);
+    explain_add_age(burst, "age_s", e->burst.age);
+    json_add_string(burst, "why", e->burst.why && e->burst.why[0] ? e->burst.why : NULL);
+}
+
 static void explain_numbers(cJSON *json, const struct explanation *e)
 {
     json_add_number(json, "share_cap", e->share_cap);
@@ -174,11 +219,8 @@ static void explain_numbers(cJSON *json, const struct explanation *e)
     for (size_t i = 0; i < e->counterfactual_len && i < ARRAY_LEN(e->counterfactual); i++)
         json_add_string(counterfactual, NULL, e->counterfactual[i]);
     json_add_number(json, "waste_s", e->waste_s);
-    cJSON *honesty = json_add_object(json, "honesty");
-    json_add_int(honesty, "challenges_passed", e->challenges_passed);
-    json_add_int(honesty, "challenges_failed", e->challenges_failed);
-    json_add_int(honesty, "model_differs", e->model_differs);
-    json_add_int(honesty, "bursts", e->bursts);
+    explain_honesty(json, e);
+    explain_burst(json, e);
 }
 
 /* The daemon's own members go last, and win where both speak (the level in force). */
@@ -201,6 +243,7 @@ static cJSON *explain_to_json(struct api *api, const struct explanation *e)
     json_add_string(json, "policy", e->policy);
     json_add_string(json, "currency", api->table->currency);
     explain_place(json, row, e);
+    json_add_string(json, "reason_why", e->reason_why[0] ? e->reason_why : NULL);
     explain_terms(json, e);
     json_add_string(json, "retry_on", e->retry_on);
     json_add_string(json, "incumbent", e->incumbent);

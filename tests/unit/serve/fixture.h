@@ -57,6 +57,13 @@ struct world {
     size_t questions_len;
     int ask_error, forgotten; /* what the owner answers; questions taken back */
     bool answer_at_once;
+    /* What was last asked about money and conduct, with copies of its names ("" = not given), and what is answered. */
+    struct topic_asked {
+        enum api_topic topic;
+        struct api_topic_query query;
+        char platform[64], model[API_NAME_MAX + 1], policy[API_NAME_MAX + 1], currency[16];
+    } topic;
+    int topics_asked, tell_error;
     const char *key;
     /* What the running loop waits for. */
     bool (*done)(void *arg);
@@ -110,6 +117,16 @@ static int owner_explain(void *arg, const char *platform, const char *model, con
             ret->group_len = 1;
             ret->reports = (struct explain_reports){.over_rate = 7, .last_by = "gateway", .age = USEC_PER_SEC};
             ret->price = (struct price){.known = true, .source = "config"};
+            if (strcmp(policy, "budget") == 0) { /* the other one's routes had no answer yet, and no burst */
+                strcpy(ret->reason_why, "measured: no vision");
+                ret->signals[0] = (struct explain_signal){.name = "id_odd", .text = "odd", .count = 2, .of = 8, .share = 0.25, .weighs = true,
+                                                          .at = 1700000002 * USEC_PER_SEC, .evidence = "said \"x\"\x1b"};
+                ret->dishonesty = 0.125;
+                ret->honesty_samples = 7.5;
+                ret->burst = (struct explain_burst){.n = 8, .ok = 5, .failed = 1, .limited = 2, .ttft_p50 = 1500, .ttft_p95 = -1, .age = 2 * USEC_PER_SEC};
+            }
+            ret->signals[1] = (struct explain_signal){.name = "cached", .text = "cached"};
+            ret->signals_len = 2;
             *extra = json_new_object();
             json_add_string(*extra, "level", "models");
             json_add_string(*extra, "level_why", "budget");
@@ -178,6 +195,23 @@ static void owner_forget(void *arg, void *fn_arg)
             world_question_gone(w, i);
             w->forgotten++;
         }
+}
+static void copy_name(char *ret, size_t size, const char *name) { snprintf(ret, size, "%s", name != NULL ? name : ""); }
+static int owner_tell(void *arg, enum api_topic topic, const struct api_topic_query *query, cJSON **ret, struct err *err)
+{
+    struct world *w = arg;
+    w->topics_asked++;
+    w->topic = (struct topic_asked){.topic = topic, .query = *query};
+    copy_name(w->topic.platform, sizeof w->topic.platform, query->platform);
+    copy_name(w->topic.model, sizeof w->topic.model, query->model);
+    copy_name(w->topic.policy, sizeof w->topic.policy, query->policy);
+    copy_name(w->topic.currency, sizeof w->topic.currency, query->currency);
+    if (w->tell_error < 0)
+        return err_set(err, w->tell_error, "the owner cannot tell \"%s\"", w->topic.currency);
+    *ret = json_new_object();
+    json_add_int(*ret, "topic", topic);
+    json_add_string(*ret, "currency", query->currency);
+    return 0;
 }
 /* Answers the question at that place, as the loop would have it called. */
 static void world_answer(struct world *w, size_t at, struct history_answer answer, const char *body)
@@ -310,7 +344,8 @@ static struct world *world_new(bool with_api)
     world_publish(w, 1);
     w->owner = (struct api_owner){.arg = w, .table = owner_table, .valid_until = owner_valid_until, .config = owner_config, .status = owner_status,
                                   .explain = owner_explain, .override = owner_override, .overrides = owner_overrides, .reload = owner_reload,
-                                  .probe = owner_probe, .key = owner_key, .ask = owner_ask, .forget = owner_forget};
+                                  .probe = owner_probe, .key = owner_key, .tell = owner_tell, .ask = owner_ask,
+                                  .forget = owner_forget};
     if (with_api) {
         w->api = api_new(w->loop, &w->owner, -1, &err);
         if (w->api == NULL)

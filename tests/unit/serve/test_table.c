@@ -348,6 +348,58 @@ static void test_explain(void **state)
     answer_done(&a);
 }
 
+static void assert_number(const cJSON *json, const char *path, double wanted)
+{
+    double n = 0;
+    if (!json_number(json, path, &n) || fabs(n - wanted) > 1e-9)
+        fail_msg("%s is %g, not %g", path, n, wanted);
+}
+
+static void test_explain_conduct(void **state)
+{
+    struct world *w = *state;
+    struct answer a = get(w, "/v1/explain?platform=siliconflow&model=qwen3&policy=budget");
+    cJSON *json = answer_json_of(&a);
+    bool weighs = false;
+    assert_string_equal(json_string(json, "reason_why"), "measured: no vision");
+    assert_number(json, "honesty.dishonesty", 0.125);
+    assert_number(json, "honesty.samples", 7.5);
+    assert_string_equal(json_string(json, "honesty.signals.0.signal"), "id_odd");
+    assert_string_equal(json_string(json, "honesty.signals.0.text"), "odd");
+    assert_number(json, "honesty.signals.0.count", 2);
+    assert_number(json, "honesty.signals.0.of", 8);
+    assert_number(json, "honesty.signals.0.share", 0.25);
+    assert_true(json_bool(json, "honesty.signals.0.weighs", &weighs) && weighs);
+    assert_number(json, "honesty.signals.0.at", 1700000002);
+    assert_string_equal(json_string(json, "honesty.signals.0.evidence"), "said \"x\"\x1b");
+    assert_true(json_bool(json, "honesty.signals.1.weighs", &weighs) && !weighs);
+    assert_number(json, "honesty.signals.1.count", 0);
+    assert_true(cJSON_IsNull(json_at(json, "honesty.signals.1.share"))); /* of none: not known */
+    assert_true(cJSON_IsNull(json_at(json, "honesty.signals.1.at")));
+    assert_true(cJSON_IsNull(json_at(json, "honesty.signals.1.evidence")));
+    assert_number(json, "burst.n", 8);
+    assert_number(json, "burst.ok", 5);
+    assert_number(json, "burst.failed", 1);
+    assert_number(json, "burst.limited", 2);
+    assert_number(json, "burst.ttft_p50_ms", 1.5);
+    assert_true(cJSON_IsNull(json_at(json, "burst.ttft_p95_ms")));
+    assert_number(json, "burst.age_s", 2);
+    assert_true(cJSON_IsNull(json_at(json, "burst.why")));
+    cJSON_Delete(json);
+    if (memchr(a.body.data, 0x1b, a.body.len) != NULL)
+        fail_msg("an escape character as it is");
+    answer_done(&a);
+
+    a = get(w, "/v1/explain?platform=siliconflow&model=qwen3");
+    json = answer_json_of(&a);
+    assert_true(cJSON_IsNull(json_at(json, "reason_why")));
+    assert_true(cJSON_IsNull(json_at(json, "honesty.dishonesty")));
+    assert_number(json, "honesty.samples", 0);
+    assert_true(cJSON_IsNull(json_at(json, "burst")));
+    cJSON_Delete(json);
+    answer_done(&a);
+}
+
 struct poll {
     struct talk *t;
     size_t want;
@@ -439,6 +491,7 @@ int main(void)
         T(test_pick_follows_table_and_lease),
         T(test_keys_go_to_key_readers_only),
         T(test_explain),
+        T(test_explain_conduct),
         T(test_a_long_answer_is_of_one_table),
         T(test_a_reader_that_takes_nothing_is_cut),
 #undef T
