@@ -34,9 +34,10 @@ STORY_LINES = 9
 RELAYS = {
     "poloapi": ("newapi", 340, 0.120), "openrouter": ("openrouter", 300, 0.150), "siliconflow": ("siliconflow", 260, 0.140),
     "dmxapi": ("dmxapi", 420, 0.110), "4sapi": ("newapi", 460, 0.095), "aihubmix": ("aihubmix", 330, 0.145),
-    "apiyi": ("apiyi", 380, 0.125), "whatai": ("oneapi", 520, 0.090), "explinks": ("openai", 240, 0.160),
+    "apiyi": ("apiyi", 380, 0.125), "whatai": ("newapi", 520, 0.090), "explinks": ("openai", 240, 0.160),
 }
 # A model's price as a multiple of gpt-4o-mini's.
+CNY = 0.14
 FACTOR = {"gpt-4o-mini": 1, "gpt-5-mini": 2, "claude-sonnet-4-5": 20, "deepseek-v3": 2, "qwen3": 1, "qwen3-vl": 1}
 
 
@@ -57,6 +58,10 @@ def derive(directory, sim):
         "models": {"interval": "3s", "fast": "1s", "slow": "4s", "timeouts": {"connect": "300ms", "headers": "800ms", "total": "900ms"}},
         "chat": {"interval": "1400ms", "fast": "400ms", "slow": "3s",
                  "timeouts": {"connect": "400ms", "headers": "1250ms", "first": "1250ms", "stall": "800ms", "total": "1350ms"}},
+        "price": {"interval": "1s", "fast": "500ms", "slow": "2s", "timeouts": {"connect": "300ms", "headers": "800ms", "total": "900ms"}},
+        "balance": {"interval": "2s", "fast": "500ms", "slow": "4s", "timeouts": {"connect": "300ms", "headers": "800ms", "total": "900ms"}},
+        "burst": {"interval": "15s", "size": 4,
+                  "timeouts": {"connect": "400ms", "headers": "1250ms", "first": "1250ms", "stall": "800ms", "total": "1350ms"}},
     }
     os.makedirs(os.path.join(directory, "platforms"))
     write_yaml(os.path.join(directory, "probed.yaml"), main)
@@ -65,16 +70,47 @@ def derive(directory, sim):
         derive_platform(path, directory, sim)
 
 
+def usd(name, value):
+    """A relay's own unit for so many USD: DMXAPI counts in CNY."""
+    return value / CNY if name == "dmxapi" else value
+
+
+def set_prices(sim, name, models, dearer=1):
+    """What the relay's own price list says, and what it charges."""
+    for model, upstream in models.items():
+        cost = usd(name, RELAYS[name][2] * FACTOR.get(model, 1) * dearer)
+        sim.set(name, model=upstream, price_input=cost, price_output=cost * 4)
+
+
+def has_list(platform):
+    source = platform.get("price_source", "config")
+    return (source["source"] if isinstance(source, dict) else source) not in ("config", "none")
+
+
+def derive_sources(name, platform):
+    """The shipped sources; a site's dollar is a dollar here, and keys that are not the platform's come from the same variable."""
+    for what in ("price_source", "balance_source"):
+        source = platform.get(what)
+        source = dict(source) if isinstance(source, dict) else {"source": source}
+        if source["source"] in ("config", "none"):
+            continue
+        source["currency"] = "CNY" if name in ("dmxapi", "siliconflow") else "USD"
+        if "key" in source:
+            source["key"] = {"env": "DEMO_KEY"}
+        platform[what] = source
+
+
 def derive_platform(path, directory, sim, dearer=1):
     with open(path) as f:
         everything = yaml.safe_load(f)
     for name, platform in everything["platforms"].items():
-        family, _, price = RELAYS[name]
+        price = RELAYS[name][2]
         dialects = {e.get("dialect", "openai") for e in platform["endpoints"] if isinstance(e, dict)} | {"openai"}
         platform["endpoints"] = [{"url": sim.url(name) + "/v1"}]
         if "anthropic" in dialects:
             platform["endpoints"].append({"url": sim.url(name), "dialect": "anthropic"})
         platform.update(level="chat", key={"env": "DEMO_KEY"})
+        derive_sources(name, platform)
         platform.pop("probes", None)
         models = platform.get("models") or {}
         if name == "explinks":
@@ -83,12 +119,17 @@ def derive_platform(path, directory, sim, dearer=1):
         for model, entry in models.items():
             entry = dict(entry) if isinstance(entry, dict) else {"upstream": entry or model}
             cost = price * FACTOR.get(model, 1) * dearer
-            entry["price"] = {"input": f"{cost:.4f} USD/1M", "output": f"{cost * 4:.4f} USD/1M"}
+            entry.pop("price", None)
+            if not has_list(platform):
+                entry["price"] = {"input": f"{cost:.4f} USD/1M", "output": f"{cost * 4:.4f} USD/1M"}
             entry.pop("level", None)
             entry.pop("max_probe_cost", None)
             if entry.get("dialect") == "anthropic" and "anthropic" not in dialects:
                 entry.pop("dialect")
             platform["models"][model] = entry
+        upstream = {m: e.get("upstream", m) for m, e in platform["models"].items()}
+        sim.set_models(name, list(upstream.values()))
+        set_prices(sim, name, upstream, dearer)
     write_yaml(os.path.join(directory, "platforms", os.path.basename(path)), everything)
 
 
@@ -174,7 +215,7 @@ class Demo:
         self.directory = tempfile.mkdtemp(prefix="probed-demo-")
         self.good_day = {name: {"first_token": {"lognormal": [ttft, 0.15]}, "gap": 3, "tokens": 6, "comments": 2}
                          for name, (_, ttft, _) in RELAYS.items()}
-        self.sim = relaysim.Relaysim([{"name": name, "family": family, "key": "sk-demo", "behaviour": self.good_day[name]}
+        self.sim = relaysim.Relaysim([{"name": name, "family": family, "key": "sk-demo", "access_token": "sk-demo", "behaviour": self.good_day[name]}
                                       for name, (family, _, _) in RELAYS.items()], seed=7)
         self.daemon = self.screen = None
         self.answered = []
@@ -253,7 +294,7 @@ class Demo:
         self.screen.tell(f"{what}", "\033[33m")
         began = time.monotonic()
         if behaviour:
-            self.sim.set(platform, **behaviour)
+            self.behave(platform, **behaviour)
         while time.monotonic() - began < seconds:
             row = self.row(platform)
             if expect(row, before):
@@ -270,11 +311,16 @@ class Demo:
         return f"{row['platform']} is {row['state']}, rank {row['rank']}, share {row['weight']:.0%} ({self.why(row['platform'])}); first is {self.first()}"
 
     def price_rise(self, platform, seconds):
+        """In the relay's own price list, where it has one; else in the configuration."""
         path = next(p for p in glob.glob(os.path.join(TOP, "etc/platforms/*.yaml")) if os.path.basename(p) == platform + ".yaml")
         rank = self.row(platform, "budget")["rank"]
-        self.screen.tell(f"price rise: {platform} becomes eight times dearer (new configuration, SIGHUP)", "\033[33m")
+        with open(os.path.join(self.directory, "platforms", platform + ".yaml")) as f:
+            derived = yaml.safe_load(f)["platforms"][platform]
+        how = "in its own price list" if has_list(derived) else "new configuration, SIGHUP"
+        self.screen.tell(f"price rise: {platform} becomes eight times dearer ({how})", "\033[33m")
         derive_platform(path, self.directory, self.sim, dearer=8)
-        self.daemon.send_signal(signal.SIGHUP)
+        if not has_list(derived):
+            self.daemon.send_signal(signal.SIGHUP)
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             now = self.row(platform, "budget")["rank"]
@@ -321,14 +367,23 @@ class Demo:
                       lambda row, _: row["state"] in ("up", "degraded"), step, self.told)
 
     def restore(self, platform):
-        self.sim.reset(platform)
-        self.sim.set(platform, **self.good_day[platform])
+        self.behave(platform, fault=None, error=None, retry_after=None, **self.good_day[platform])
+
+    def behave(self, platform, **behaviour):
+        """The relay and each of its models, which have a behaviour (their price) of their own."""
+        with open(os.path.join(self.directory, "platforms", platform + ".yaml")) as f:
+            models = yaml.safe_load(f)["platforms"][platform]["models"]
+        self.sim.set(platform, **behaviour)
+        for model, entry in models.items():
+            self.sim.set(platform, model=entry.get("upstream", model), **behaviour)
 
     def summary(self):
         status = request(self.socket, "GET", "/v1/status").json
         env = dict(os.environ, PROBED_SOCKET=self.socket)
         print()
-        subprocess.run([os.path.join(self.build, "routectl"), "routes", MODEL], env=env, stdin=subprocess.DEVNULL)
+        for what in (["routes", MODEL], ["prices", MODEL], ["spend"]):
+            subprocess.run([os.path.join(self.build, "routectl"), *what], env=env, stdin=subprocess.DEVNULL)
+            print()
         sent, failed = status["probes"]["sent"], status["probes"]["failed"]
         print()
         if self.screen.live:
