@@ -29,8 +29,13 @@ struct http_target {
     bool busy, chat, kept;
     char *url, *body, *answer;
     char word[32], model[128];
+    bool crowded;   /* more chats than the relay can do were in flight when it came */
+    char open[256]; /* the question, where it is none of the challenge's; "" = it is */
+    bool whole;     /* no stream was asked for */
+    double slower;
     int token;
     size_t given;
+    struct sim_paid paid;
 };
 
 static void play(void *arg);
@@ -61,6 +66,7 @@ static void over(struct http_target *t)
     if (t->busy) {
         t->http->stats.running--;
         t->relay->in_flight--;
+        t->relay->chats_now -= t->chat;
     }
     t->busy = false;
     loop_timer_stop(t->timer);
@@ -82,8 +88,39 @@ struct http_target *http_target_free(struct http_target *t)
     return NULL;
 }
 
+/* False: whoever asked is dead, and hears of nothing any more. */
+static bool counted(struct http_target *t, enum sim_moment moment)
+{
+    if (!t->chat || !t->relay->till)
+        return true;
+    t->paid.relay = t->relay;
+    t->paid.url = t->url;
+    t->paid.body = t->body ? t->body : "";
+    t->paid.told = t->paid.told && moment == SIM_OVER;
+    if (t->relay->till(&t->paid, moment))
+        return true;
+    loop_timer_stop(t->timer);
+    loop_timer_stop(t->deadline);
+    return false;
+}
+
+/* The usage that the till wants told, in place of the one that stands there; "" = none. */
+static void tell_usage(struct sim_paid *paid, char *ret, size_t size)
+{
+    char thinking[80] = "";
+    ret[0] = '\0';
+    paid->told = paid->prompt_tokens >= 0;
+    if (paid->reasoning_tokens >= 0)
+        snprintf(thinking, sizeof thinking, ",\"completion_tokens_details\":{\"reasoning_tokens\":%d}", paid->reasoning_tokens);
+    if (paid->prompt_tokens >= 0)
+        snprintf(ret, size, "\"usage\":{\"prompt_tokens\":%d,\"completion_tokens\":%d,\"total_tokens\":%lld%s}", paid->prompt_tokens,
+                 paid->output_tokens, (long long)paid->prompt_tokens + paid->output_tokens, thinking);
+}
+
 static void done(struct http_target *t, enum stage stage, enum outcome_kind kind)
 {
+    if (!counted(t, SIM_OVER))
+        return;
     struct http_result result = t->result;
     void (*fn)(void *arg, const struct http_result *result) = t->request.on_done;
     void *arg = t->request.arg;
@@ -158,6 +195,7 @@ static void read_request(struct http_target *t)
     const char *model = json_string(json, "model");
     snprintf(t->model, sizeof t->model, "%s", model ? model : "");
     solve(prompt ? prompt : "", t->word, sizeof t->word);
+    snprintf(t->open, sizeof t->open, "%s", prompt && strncmp(prompt, "Note ", 5) != 0 ? prompt : "");
 }
 
 static bool happens(double share) { return share <= 0 || sim_uniform(sim_current()) < share; }
@@ -181,6 +219,7 @@ int http_start(struct http_target *t, const struct http_request *request, struct
     t->url = alloc_string(request->url);
     t->body = request->body ? alloc_string_n(request->body, request->body_len) : NULL;
     t->chat = strcmp(request->method, "POST") == 0;
+    t->whole = t->chat && (!t->body || !strstr(t->body, "\"stream\":true"));
     t->token = 0;
     t->result = (struct http_result){.started = now, .dns = -1, .connect = -1, .tls = -1, .sent = -1, .headers = -1, .http_version = 11};
     t->result.reused = t->kept && !request->fresh;
@@ -188,15 +227,50 @@ int http_start(struct http_target *t, const struct http_request *request, struct
     t->relay->in_flight++;
     if (t->relay->in_flight > t->relay->in_flight_most)
         t->relay->in_flight_most = t->relay->in_flight;
+    t->relay->chats_now += t->chat;
+    t->relay->connections += t->chat && !t->result.reused;
+    t->relay->tries += t->whole || (t->chat && !strstr(t->body, "Note "));
+    if (t->relay->chats_now > t->relay->chats_most)
+        t->relay->chats_most = t->relay->chats_now;
+    t->crowded = t->chat && t->relay->busy_above > 0 && t->relay->chats_now > (unsigned long)t->relay->busy_above;
+    t->slower = t->crowded && t->relay->busy_slower > 0 ? t->relay->busy_slower : 1;
     loop_timer_set(t->deadline, now + request->total_timeout);
     bool broken = t->relay->break_with != OUTCOME_OK && happens(t->relay->break_share);
     if (broken && t->relay->break_with == OUTCOME_TIMEOUT) {
         loop_timer_set(t->deadline, now + request->connect_timeout);
+        counted(t, SIM_STARTED);
         return 0;
     }
     t->next = broken ? PLAY_BREAK : PLAY_HEADERS;
     loop_timer_set(t->timer, after(t, t->result.reused ? 0 : t->relay->connect_ms));
+    counted(t, SIM_STARTED);
     return 0;
+}
+
+/* More chats are in flight than the relay can do. */
+static void play_busy(struct http_target *t)
+{
+    t->result.status = t->relay->busy_status;
+    give(t, t->result.status == 429 ? "{\"error\":{\"message\":\"Rate limit reached\",\"type\":\"rate_limit_error\",\"code\":\"rate_limit_exceeded\"}}"
+                                    : "{\"error\":{\"message\":\"internal error\",\"type\":\"server_error\",\"code\":null}}");
+    done(t, STAGE_DONE, OUTCOME_OK);
+}
+
+/* An answer that is no stream. */
+static void play_whole(struct http_target *t)
+{
+    CLEANUP(buf_done) struct buf answer = BUF_INIT;
+    t->result.status = sim_model_answer(t->relay, t->url, t->body ? t->body : "", &answer);
+    const char *usage = strstr(buf_str(&answer), ",\"usage\":");
+    if (t->relay->till && usage) {
+        char told[200];
+        tell_usage(&t->paid, told, sizeof told);
+        answer.len = (size_t)(usage - answer.data);
+        buf_printf(&answer, "%s%s}", told[0] ? "," : "", told);
+    }
+    snprintf(t->result.content_type, sizeof t->result.content_type, "application/json");
+    give(t, buf_str(&answer));
+    done(t, STAGE_DONE, OUTCOME_OK);
 }
 
 static void play_headers(struct http_target *t)
@@ -209,13 +283,19 @@ static void play_headers(struct http_target *t)
             t->result.connect = now - t->result.started;
         }
         t->result.sent = now;
-        loop_timer_set(t->timer, after(t, t->chat ? sim_lognormal(sim_current(), relay->ttft_ms, relay->sigma) : 20));
+        if (!counted(t, SIM_ARRIVED))
+            return;
+        loop_timer_set(t->timer, after(t, t->chat ? t->slower * sim_lognormal(sim_current(), relay->ttft_ms, relay->sigma) : 20));
         return;
     }
     t->result.headers = now;
     bool failing = relay->status >= 300 && t->request.on_data && strstr(t->url, "/v1/") && happens(relay->status_share);
     t->result.status = failing ? relay->status : 200;
     snprintf(t->result.content_type, sizeof t->result.content_type, "%s", failing || !t->chat ? "application/json" : "text/event-stream");
+    if (t->crowded && relay->busy_status > 0) {
+        play_busy(t);
+        return;
+    }
     if (failing) {
         t->result.retry_after = relay->retry_after;
         give(t, relay->body ? relay->body : "{\"error\":{\"message\":\"simulated\",\"type\":\"server_error\",\"code\":null}}");
@@ -223,7 +303,9 @@ static void play_headers(struct http_target *t)
         return;
     }
     if (!t->chat) {
-        if (strstr(t->url, "/models")) {
+        if (strstr(t->url, "/models") && relay->listing) {
+            give(t, relay->listing);
+        } else if (strstr(t->url, "/models")) {
             static const char *const known[] = {"m1", "m2", "m3", "m4"};
             CLEANUP(buf_done) struct buf list = BUF_INIT;
             buf_add_str(&list, "{\"object\":\"list\",\"data\":[");
@@ -246,6 +328,10 @@ static void play_headers(struct http_target *t)
         done(t, STAGE_DONE, OUTCOME_OK);
         return;
     }
+    if (t->whole) {
+        play_whole(t);
+        return;
+    }
     t->next = PLAY_TOKEN;
     play(t);
 }
@@ -253,11 +339,14 @@ static void play_headers(struct http_target *t)
 static void play_token(struct http_target *t)
 {
     const struct sim_relay *relay = t->relay;
-    char chunk[400];
+    char chunk[600];
     int n = relay->empty ? 0 : relay->tokens;
+    const char *piece = t->open[0] ? sim_model_piece(relay, t->model, t->open, t->token) : t->token == 0 ? t->word : ".";
+    if (t->open[0] && !relay->empty)
+        n = piece ? t->token + 1 : t->token;
     if (t->token < n) {
         snprintf(chunk, sizeof chunk, "data: {\"id\":\"c\",\"model\":\"%s\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},\"finish_reason\":null}]}\n\n",
-                 t->model, t->token == 0 ? t->word : ".");
+                 t->model, piece);
         t->token++;
         if (give(t, chunk) != 0) {
             done(t, STAGE_STREAM, OUTCOME_CANCELED);
@@ -269,11 +358,16 @@ static void play_token(struct http_target *t)
     }
     if (!relay->truncated) {
         int output = relay->output_tokens > 0 ? relay->output_tokens : n;
+        char told[200];
+        if (relay->till)
+            tell_usage(&t->paid, told, sizeof told);
+        else
+            snprintf(told, sizeof told, "\"usage\":{\"prompt_tokens\":80,\"completion_tokens\":%d,\"total_tokens\":%d}", output, 80 + output);
         snprintf(chunk, sizeof chunk,
                  "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
-                 "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":80,\"completion_tokens\":%d,\"total_tokens\":%d}}\n\n"
+                 "%s%s%s"
                  "data: [DONE]\n\n",
-                 output, 80 + output);
+                 told[0] ? "data: {\"id\":\"c\",\"choices\":[]," : "", told, told[0] ? "}\n\n" : "");
         give(t, chunk);
     }
     done(t, STAGE_DONE, OUTCOME_OK);

@@ -8,9 +8,22 @@
 #include "probed/core/outcome.h"
 #include "probed/daemon.h"
 #include "probed/sys/loop.h"
+#include "shared/buf.h"
 #include "shared/table.h"
 
 #define SIM_START ((usec_t)1767225600 * USEC_PER_SEC) /* 2026-01-01 */
+
+/* A paid request as the relay sees it: for a scenario that keeps the relays' tills. */
+enum sim_moment { SIM_STARTED, SIM_ARRIVED, SIM_OVER };
+struct sim_relay;
+struct sim_paid {
+    struct sim_relay *relay;
+    const char *url, *body;
+    size_t account;          /* these two are the scenario's own */
+    int64_t pico;
+    int prompt_tokens, output_tokens, reasoning_tokens; /* what it will tell, to be set on arrival; -1 = it tells no usage */
+    bool told;               /* when it is over: it has told them */
+};
 
 struct sim_relay {
     char host[64];           /* "p1.test" */
@@ -28,7 +41,16 @@ struct sim_relay {
     bool empty, truncated;
     const char *missing;     /* a model that the list leaves out, or NULL */
     int output_tokens;       /* as told by usage; 0 = what was sent */
+    int busy_above;          /* with more chats in flight than this it is busy; 0 = never */
+    int busy_status;         /* answered to chats that come while it is; 0 = they are only slower, */
+    double busy_slower;      /* so many times; 0 = not */
+    const char *unable;      /* names of capabilities that it refuses, " vision tools "; NULL = none */
+    bool deaf;               /* what it is unable to do it ignores instead of refusing it */
+    bool (*till)(struct sim_paid *paid, enum sim_moment moment); /* NULL = nobody counts. False: whoever asked is dead, nothing more of it happens */
+    const char *listing;     /* the answer to /models; NULL = m1 to m4 */
+    bool same_words;         /* open questions are answered alike, whatever the model */
     unsigned long chats, reaches, lists, in_flight, in_flight_most; /* counted */
+    unsigned long chats_now, chats_most, tries, connections; /* chats in flight; requests that were no plain chat; new connections of chats */
 };
 
 struct sim;
@@ -50,6 +72,11 @@ const struct table_row *sim_row(struct sim *sim, const char *policy, const char 
 const char *sim_first(struct sim *sim, const char *policy, const char *model); /* platform of rank 1 */
 unsigned sim_first_changes(const struct sim *sim);  /* in all policies and models since sim_new */
 unsigned sim_state_changes(const struct sim *sim);
+
+/* A model's answer to a request that is no stream, or no chat: status and body (model.c has what it can do). */
+int sim_model_answer(const struct sim_relay *relay, const char *url, const char *body, struct buf *ret);
+/* The n-th piece of its answer to an open question; NULL = it has ended. */
+const char *sim_model_piece(const struct sim_relay *relay, const char *model, const char *prompt, int n);
 
 /* For the stand-ins. */
 struct sim *sim_current(void);
