@@ -27,6 +27,7 @@
 #define PUBLISH_APART USEC_PER_SEC
 #define BUDGET_LOOK (10 * USEC_PER_SEC)
 #define CALENDAR USEC_PER_SEC
+#define MONEY_HOURS 26 /* the longest that money spent counts */
 #define SLICE (4 * USEC_PER_MSEC)
 #define SLICE_MODELS 4
 #define HTTP_CONNECTIONS 16384
@@ -121,9 +122,39 @@ void daemon_save(struct daemon *d)
     CLEANUP(json_deletep) cJSON *json = cJSON_CreateObject();
     struct err err = {""};
     json_add_int(json, "epoch", (int64_t)d->epoch);
+    json_add_string(json, "currency", d->world->config->currency);
+    if (d->money_before[0]) {
+        json_add_string(json, "currency_before", d->money_before);
+        json_add_int(json, "currency_since", d->money_since);
+    }
     cJSON_AddItemToObject(json, "overrides", overrides_to_json(&d->overrides));
     if (state_write(d->state_file, json, &err) < 0)
         log_warning("%s, ignoring: overrides and epoch would not survive a restart now", err.text);
+}
+
+/* What was spent before the reference currency was another one stands in the old one, for a day. */
+static void load_currency(struct daemon *d, const cJSON *json)
+{
+    const char *was = json_string(json, "currency"), *before = json_string(json, "currency_before");
+    const char *now = d->world->config->currency;
+    int64_t since = 0, hour = loop_now(d->loop) / USEC_PER_HOUR;
+    if (before && json_int(json, "currency_since", &since) && since <= hour + 1 && hour - since <= MONEY_HOURS) {
+        text_copy(d->money_before, sizeof d->money_before, before, strlen(before));
+        d->money_since = since;
+    }
+    if (!was || strcmp(was, now) == 0)
+        return;
+    log_notice("the reference currency is %s now, it was %.7s: what the probes have spent is converted", now, was);
+    text_copy(d->money_before, sizeof d->money_before, was, strlen(was));
+    d->money_since = hour + 1; /* what of this hour is in which cannot be told: the dearer reading counts */
+}
+
+int64_t daemon_money(const struct daemon *d, int64_t hour, int64_t pico)
+{
+    if (!d->money_before[0] || hour >= d->money_since)
+        return pico;
+    int64_t converted = config_convert(d->world->config, pico, d->money_before);
+    return converted > pico || (converted >= 0 && hour < d->money_since - 1) ? converted : pico;
 }
 
 static void load_state(struct daemon *d)
@@ -135,6 +166,7 @@ static void load_state(struct daemon *d)
     if (r != 0)
         log_warning("%s, ignoring", err.text);
     json_int(json, "epoch", &epoch);
+    load_currency(d, json);
     int64_t unix_now = loop_wall(d->loop) / USEC_PER_SEC;
     d->epoch = (uint64_t)(epoch + 1 > unix_now ? epoch + 1 : unix_now);
     unsigned skipped = overrides_from_json(&d->overrides, json_at(json, "overrides"));
@@ -361,6 +393,15 @@ int daemon_reload(struct daemon *d, struct buf *messages)
         return -EINVAL;
     }
     free(text);
+    if (strcmp(config->currency, d->world->config->currency) != 0) { /* all that is counted is in it */
+        CLEANUP(alloc_freep) char *why = alloc_printf("%s: the reference currency can be changed from %s to %s by a restart only", d->config_file,
+                                                      d->world->config->currency, config->currency);
+        if (messages)
+            buf_printf(messages, "%s\n", why);
+        refuse_reload(d, why);
+        config_unref(config);
+        return -EINVAL;
+    }
     take_options(d, config);
     if (!d->debug)
         log_set_level((enum log_level)config->log_level);

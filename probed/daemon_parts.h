@@ -53,6 +53,8 @@ struct daemon {
     struct loop_timer *work, *renew, *budget_look, *calendar;
     bool all_dirty;
 
+    char money_before[CURRENCY_MAX]; /* the reference currency in which money was counted before the hour money_since; "" = the same one */
+    int64_t money_since;
     usec_t started_at, loaded_at; /* wall */
     char *config_error;           /* why the last reload was refused, or NULL */
     bool local, budget_low, debug, no_store, started;
@@ -64,6 +66,7 @@ struct daemon {
 static inline usec_t daemon_wall_offset(const struct daemon *d) { return loop_wall(d->loop) - loop_now(d->loop); }
 /* Something changed: rank and publish soon, at most once a second. */
 void daemon_touch(struct daemon *d);
+int64_t daemon_money(const struct daemon *d, int64_t hour, int64_t pico); /* spent in that hour, in the reference currency of now */
 void daemon_apply_overrides(struct daemon *d);
 void daemon_save(struct daemon *d);
 void daemon_check_calendar(struct daemon *d); /* maintenance windows and expired overrides */

@@ -42,7 +42,7 @@ static struct store *store_of(const struct spending *s) { return history_store(s
 static void on_bucket(void *arg, const char *platform, const char *model, int64_t hour, int64_t pico, bool tripped)
 {
     struct daemon *d = arg;
-    budget_restore(d->budget, platform, model, hour, pico, tripped);
+    budget_restore(d->budget, platform, model, hour, daemon_money(d, hour, pico), tripped);
 }
 
 /* --- moving a ledger into the store --- */

@@ -1,7 +1,8 @@
 /* The rolling day of money.
  *
- * One account for all, one a platform, one a route, each with 25 hourly buckets: the running hour and the 24 before it, so that the window is never less
- * than 24 hours. A bucket remembers its hour by its place in the ring and the account's newest hour; moving the ring forward empties what it passes.
+ * One account for all, one a platform, one a route, each with hourly buckets: the running hour and the 24 before it, so that the window is never less
+ * than 24 hours, and one more for the first minutes of an hour (LATE): what was reserved at the very end of an hour is charged after it, and must be counted
+ * for 24 hours from then. A bucket remembers its hour by its place in the ring and the account's newest hour; moving the ring forward empties what it passes.
  * Reserving adds to the three accounts, settling corrects the same buckets if they are still there. Amounts saturate: a restored file with
  * absurd numbers blocks spending and never overflows into allowing it. */
 #include "probed/core/budget.h"
@@ -11,7 +12,9 @@
 
 #include "shared/alloc.h"
 
-#define HOURS 25
+#define HOURS 26
+/* So long after its hour's 24 h money still counts: a probe is charged when it is over, or when the relay gets round to it, and not when it was reserved. */
+#define LATE (10 * USEC_PER_MINUTE)
 #define PICO_MOST (INT64_MAX / 4)
 
 struct account {
@@ -109,10 +112,10 @@ static void add(struct account *a, int64_t hour, int64_t pico)
 
 static int64_t spent(const struct account *a, usec_t now)
 {
-    int64_t hour = hour_of(now), sum = 0;
+    int64_t hour = hour_of(now - LATE), sum = 0;
 
     for (int64_t h = a->newest; h > a->newest - HOURS && h >= 0; h--) {
-        if (hour - h < HOURS)
+        if (hour - h < HOURS - 1)
             sum = add_capped(sum, a->hours[h % HOURS]);
     }
     return sum;
@@ -296,6 +299,20 @@ int64_t budget_spent_platform(const struct budget *b, const char *platform, usec
 int64_t budget_spent_route(const struct budget *b, int route, usec_t now)
 {
     return route < 0 ? budget_spent(b, now) : spent(&b->routes[route].account, now);
+}
+
+int64_t budget_pace(const struct budget *b, usec_t now)
+{
+    int64_t limit = b->limits.all, pace = limit;
+
+    for (int h = 1; h <= 24 && limit > 0; h++) {
+        int64_t left = limit - spent(&b->all, now + h * USEC_PER_HOUR);
+        int64_t rate = left > 0 ? left / h * 24 : 0;
+
+        if (rate < pace)
+            pace = rate;
+    }
+    return limit > 0 && pace < limit / 4 ? limit / 4 : pace;
 }
 
 void budget_each(const struct budget *b, usec_t now, budget_bucket_fn fn, void *arg)

@@ -1,7 +1,8 @@
 /* The rolling 24-hour money budget: a paid probe reserves its worst expected cost before it is sent and settles what it really cost afterwards.
  *
  * Scopes: all, each platform, each route; a reservation must fit in every one that has a limit. Money is in pico-units of the reference
- * currency. Time is kept in 24 hourly buckets: what was spent leaves when its whole hour is over 24 h old, so the window is 24 to 25 h, never less.
+ * currency. Time is kept in hourly buckets: what was spent leaves when its whole hour is over 24 h old, and ten minutes later, since a charge may come
+ * so late; so the window is 24 h 10 min to 25 h 10 min, never less.
  * A crash between reserve and settle leaves the reservation counted at its full worth: that is the point.
  * The breaker: one probe that costs over 5x its expectation trips the route until budget_reset. */
 #ifndef PROBED_CORE_BUDGET_H
@@ -45,6 +46,10 @@ bool budget_tripped(const struct budget *b, int route);
 int64_t budget_spent(const struct budget *b, usec_t now);
 int64_t budget_spent_platform(const struct budget *b, const char *platform, usec_t now);
 int64_t budget_spent_route(const struct budget *b, int route, usec_t now);
+
+/* How much a day may be spent from now on, in all, so that the money lasts until more of it comes back: the rate that can be kept up for each of the next 24
+ * hours. Never less than a quarter of the limit (what there is is not planned away), which it is on an even day; BUDGET_UNLIMITED where there is no limit. */
+int64_t budget_pace(const struct budget *b, usec_t now);
 
 /* For persistence: every non-empty bucket, and putting one back (adds). hour = unix time / 3600 s. */
 typedef void (*budget_bucket_fn)(void *arg, const char *platform, const char *model, int64_t hour, int64_t pico, bool tripped);

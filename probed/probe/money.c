@@ -9,9 +9,9 @@
  * until then is forgotten, since its answers were cut. It doubles whenever an answer found no room, up to MOST_MAX_TOKENS or to what the relay refuses as
  * too large, and goes back slowly while far less is used.
  *
- * The governor: at the configured intervals the expected probes of a day cost so and so much; if that is more than the budget allows, every paid interval is stretched
- * by the same factor, so that the money lasts the day instead of being spent by noon. What the budget then still refuses goes
- * down the ladder: the route's platform is probed by `models`, or `reach`, and the row says so. */
+ * The governor: at the configured intervals the expected chats and bursts of a day cost so and so much; if that is more than the pace at which the budget lasts
+ * until money comes back (budget_pace), every paid interval is stretched by the same factor, so that it lasts the day instead of being spent by noon. What the
+ * budget then still refuses goes down the ladder: the route's platform is probed by `models`, or `reach`, and the row says so. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -264,8 +264,8 @@ static void target_move(struct target *t, struct prober *p, size_t platform, siz
         TAILQ_REMOVE(&from->reserving, t, reserving);
         TAILQ_INSERT_TAIL(&p->reserving, t, reserving);
     }
-    if (running && t->kind == PROBE_CHAT)
-        t->expected = money_expected(t); /* it will be settled at the new price, which must not look like a surprise */
+    if (running && t->kind == PROBE_CHAT && money_expected(t) > t->expected)
+        t->expected = money_expected(t); /* it will be settled at the dearer of both prices, which must not look like a surprise */
     if (queued)
         admit_queue(t);
 }
@@ -628,7 +628,7 @@ void prober_kick_kind(struct prober *p, size_t platform, size_t route, enum prob
         kick(pf->models);
 }
 
-/* A probe under way was reserved at the old price and is settled at the new one, which must not look like a surprise. */
+/* A probe under way was reserved at the old price and is settled at the new one if that is dearer, which must not look like a surprise. */
 static void expect_anew(struct target *t, size_t platform, size_t route, double factor)
 {
     if (t && t->phase == TARGET_RUNNING && t->platform == platform && t->index == route && factor > 1)

@@ -286,8 +286,8 @@ int ledger_reserve(struct ledger *l, const char *platform, const char *model, in
 int ledger_settle(struct ledger *l, const char *platform, const char *model, int64_t reserved, usec_t reserved_at, int64_t actual,
                   bool tripped)
 {
-    struct ledger_line line = {
-        .kind = LEDGER_SETTLE, .at = reserved_at, .pico = reserved, .actual = actual < 0 ? -1 : actual, .tripped = tripped};
+    int64_t cost = actual < 0 ? -1 : actual < LEDGER_PICO_MAX ? actual : LEDGER_PICO_MAX;
+    struct ledger_line line = {.kind = LEDGER_SETTLE, .at = reserved_at, .pico = reserved, .actual = cost, .tripped = tripped};
     int r = name_line(&line, platform, model);
     return r < 0 ? r : append(l, &line);
 }

@@ -20,12 +20,10 @@
 
 #include "shared/alloc.h"
 
-#define HOURS 26 /* the window is 24 to 25 hours */
+#define HOURS 26 /* the window is 24 to 25 hours and some minutes */
 #define OPEN_MAX 16 /* reservations of one account that may still be settled; one is usual */
 #define TABLE_SIZE 8192 /* a power of 2; chains do the rest */
 #define ACCOUNTS_MAX 200000
-/* A million units of the currency: no reservation of ours comes near, and sums of them stay far from overflow. */
-#define PICO_MAX (1000000 * PICO_PER_UNIT)
 
 /* --- one line --------------------------------------------------------------------------------------------------------- */
 
@@ -175,17 +173,17 @@ bool ledger_line_read(const char *text, size_t len, struct ledger_line *ret)
     switch (text[0]) {
     case LEDGER_BUCKET:
         ret->hour = next_number(&c, 0, USEC_INFINITY / USEC_PER_HOUR);
-        ret->pico = next_number(&c, 0, INT64_MAX / 4);
+        ret->pico = next_number(&c, 0, LEDGER_PICO_MAX);
         ret->tripped = next_number(&c, 0, 1) == 1;
         break;
     case LEDGER_RESERVE:
         ret->at = next_number(&c, 0, INT64_MAX / 2);
-        ret->pico = next_number(&c, 0, PICO_MAX);
+        ret->pico = next_number(&c, 0, LEDGER_PICO_MAX);
         break;
     case LEDGER_SETTLE:
         ret->at = next_number(&c, 0, INT64_MAX / 2);
-        ret->pico = next_number(&c, 0, PICO_MAX);
-        ret->actual = next_number(&c, -1, PICO_MAX);
+        ret->pico = next_number(&c, 0, LEDGER_PICO_MAX);
+        ret->actual = next_number(&c, -1, LEDGER_PICO_MAX);
         ret->tripped = next_number(&c, 0, 1) == 1;
         break;
     case LEDGER_RESET:
@@ -274,8 +272,8 @@ static void add_money(int64_t *to, int64_t pico)
 {
     if (to == NULL)
         return;
-    if (__builtin_add_overflow(*to, pico, to) || *to > INT64_MAX / 4)
-        *to = INT64_MAX / 4;
+    if (__builtin_add_overflow(*to, pico, to) || *to > LEDGER_PICO_MAX)
+        *to = LEDGER_PICO_MAX;
     if (*to < 0)
         *to = 0;
 }

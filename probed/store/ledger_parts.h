@@ -11,6 +11,8 @@
 
 #define LEDGER_HEAD "probed-ledger 1"
 #define LEDGER_LINE_MAX 1024
+/* What the budget itself counts up to (two million units of the currency): whatever it holds can be written, and two of them can be added. */
+#define LEDGER_PICO_MAX (INT64_MAX / 4)
 
 enum ledger_kind {
     LEDGER_BUCKET = 'B',  /* what an hour holds; written when the file is rewritten */

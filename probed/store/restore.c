@@ -63,7 +63,7 @@ int store_money(struct store *s, usec_t now, store_money_fn fn, void *arg)
         return -EIO;
     int rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
     if (rc == SQLITE_OK) {
-        sqlite3_bind_int64(q, 1, now / USEC_PER_HOUR - 25);
+        sqlite3_bind_int64(q, 1, now / USEC_PER_HOUR - 26); /* the budget's window is a little longer than 25 hours */
         sqlite3_bind_int64(q, 2, now / USEC_PER_HOUR);
     }
     while (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {

@@ -271,6 +271,25 @@ def test_forecast(sim):
         assert d.routectl("forecast", "m", "--requests", "1k/day").returncode == 0
 
 
+def test_money_spent_survives_another_reference_currency(sim):
+    """By a restart: what was spent in USD counts in CNY. A reload refuses it."""
+    families = [f for f in FAMILIES if f[0] == "oneapi"]
+    with Daemon(whole(platforms(sim, families)), env=environment(families)) as d:
+        d.wait(lambda: d.status()["budget"]["spent"] > 0.0005)
+        other = whole(platforms(sim, families), currency="CNY", rates={"USD": "7 CNY"}, budget={"all": "700 CNY/day"})
+        d.write("probed.yaml", other)
+        assert d.post("/v1/reload", {}).status == 422
+        assert d.status()["currency"] == "USD"
+        spent = d.status()["budget"]["spent"]
+        d.stop()
+        for again in range(2):
+            d.start()
+            status = d.status()
+            assert status["currency"] == "CNY" and status["budget"]["spent"] >= 7 * spent * 0.999, (again, spent, status["budget"])
+            assert status["budget"]["spent"] < 7 * (spent + 0.01) * 2, (again, spent, status["budget"])
+            d.stop()
+
+
 def all_texts(d, sim, families):
     """Everything that anybody could see of the daemon."""
     yield "log", d.log().encode() if isinstance(d.log(), str) else d.log()
