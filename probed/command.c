@@ -108,13 +108,18 @@ static size_t give_overrides(void *arg, const struct api_override **ret)
 
 static int take_reload(void *arg, struct buf *messages) { return daemon_reload(arg, messages); }
 
-static int take_probe(void *arg, const char *platform, const char *model, struct err *err)
+static int take_probe(void *arg, const char *platform, const char *model, int kind, struct err *err)
 {
     struct daemon *d = arg;
     size_t p, r;
     if (world_find(d->world, platform, model, &p, &r) < 0)
         return err_set(err, -ENOENT, "there is no route %s%s%s", platform, model[0] ? "/" : "", model);
-    prober_kick(d->world->prober, p, r);
+    if (kind == PROBE_PRICE || kind == PROBE_BALANCE || (kind < 0 && r == SIZE_MAX))
+        collector_kick(d->world->collector, p);
+    if (kind < 0)
+        prober_kick(d->world->prober, p, r);
+    else if (kind != PROBE_PRICE && kind != PROBE_BALANCE)
+        prober_kick_kind(d->world->prober, p, r, (enum probe_kind)kind);
     return 0;
 }
 

@@ -37,7 +37,7 @@
     X(EVERY, "every", 'e', "DURATION", TAKES_REPLAY, "how often the tables are looked at (10s)")                                           \
     X(PROBED, "probed", 'P', "PATH", TAKES_REPLAY, "the program probed (else beside this one, else in PATH)")                              \
     X(METRIC, "metric", 'm', "NAME", TAKES_METRIC, "ttft (default), total, availability, price, speed, rank or balance")                   \
-    X(KIND, "kind", 'k', "NAME", TAKES_EVENTS, "only events of this kind: state, first, override, budget ...")                             \
+    X(KIND, "kind", 'k', "NAME", TAKES_KIND, "only events of this kind (state, price ...); of probe: burst, capabilities ...")              \
     X(FOLLOW, "follow", 'F', NULL, TAKES_EVENTS, "go on with what happens from now on; -f after the verb does too")                        \
     X(MONTH, "month", 'M', "MONTH", TAKES_REPORT, "of that month: 2026-10")                                                                \
     X(HTML, "html", 'H', NULL, TAKES_REPORT, "one page of HTML instead of Markdown")                                                       \

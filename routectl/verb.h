@@ -35,11 +35,12 @@ enum option_set {
     TAKES_SPAN = 1 << 5,   /* since, until */
     TAKES_REPLAY = 1 << 6, /* config, with, every, probed */
     TAKES_METRIC = 1 << 7,
-    TAKES_EVENTS = 1 << 8, /* kind, follow */
+    TAKES_EVENTS = 1 << 8, /* follow */
     TAKES_REPORT = 1 << 9, /* month, html */
     TAKES_CURRENCY = 1 << 10,
     TAKES_LONG = 1 << 11,
     TAKES_WORKLOAD = 1 << 12, /* requests, input, days; output is another */
+    TAKES_KIND = 1 << 13,
 };
 
 struct command {
@@ -64,7 +65,7 @@ struct command {
     usec_t every;       /* of replay: between two tables; 0 = not given */
     const char *probed; /* of replay: the program; NULL = look for it */
     const char *metric; /* of history; NULL = not given */
-    const char *kind;   /* of events; NULL = not given */
+    const char *kind;   /* of events, of a probe; NULL = not given */
     bool follow;        /* of events */
     const char *month;  /* of report; NULL = not given */
     bool html;          /* of report */
@@ -88,9 +89,10 @@ struct command {
     X(override, "drain", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take it out: no requests, probes go on")                     \
     X(override, "pin", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "put it first for as long as it works")                         \
     X(override, "enable", "PLATFORM[/MODEL]", 1, 1, TAKES_FOR | TAKES_REASON, "take a drain or a pin back")                                \
-    X(probe, "probe", "PLATFORM[/MODEL]", 1, 1, 0, "probe it now, within the budget")                                                      \
+    X(probe, "probe", "PLATFORM[/MODEL]", 1, 1, TAKES_KIND, "probe it now, within the budget")                                                      \
     X(history, "history", "PLATFORM[/MODEL]...", 1, 12, TAKES_SPAN | TAKES_METRIC | TAKES_POLICY, "how it went: a picture")                \
-    X(events, "events", "[PLATFORM[/MODEL]]", 0, 1, TAKES_SPAN | TAKES_POLICY | TAKES_EVENTS | TAKES_FOR | TAKES_COUNT, "what happened")   \
+    X(events, "events", "[PLATFORM[/MODEL]]", 0, 1, TAKES_SPAN | TAKES_POLICY | TAKES_EVENTS | TAKES_KIND | TAKES_FOR | TAKES_COUNT,       \
+      "what happened")                                                                                                                     \
     X(report, "report", "[PLATFORM]...", 0, 12, TAKES_SPAN | TAKES_REPORT | TAKES_OUTPUT, "a month of the platforms, for people who decide")\
     X(platforms, "platforms", "", 0, 0, 0, "the platforms: keys, endpoints, feeds of prices, balances, tags")                              \
     X(prices, "prices", "[MODEL]", 0, 1, TAKES_CURRENCY | TAKES_LONG, "what it costs where, whence that is known, and what is charged")    \

@@ -53,7 +53,8 @@ _routectl() {
         -S | --since | -U | --until) _routectl_offer < <(printf '%s\n' 1h 24h 7d 30d); return ;;
         -c | --config | -w | --with | -P | --probed) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         -m | --metric) _routectl_offer < <(printf '%s\n' ttft total availability price speed rank balance); return ;;
-        -k | --kind) _routectl_offer < <(printf '%s\n' state first override budget breaker endpoint level local store price listed feed implausible charged inflated credit topup capability rate started stopped reloaded reload_failed); return ;;
+        -k | --kind) [[ " ${COMP_WORDS[*]} " == *" probe "* ]] && { _routectl_offer < <(printf '%s\n' reach models chat price balance burst capabilities); return; }
+            _routectl_offer < <(printf '%s\n' state first override budget breaker endpoint level local store price listed feed implausible charged inflated credit topup capability rate started stopped reloaded reload_failed); return ;;
         -M | --month) _routectl_offer < <(date +%Y-%m; date -d "$(date +%Y-%m-15) -1 month" +%Y-%m 2>/dev/null); return ;;
         -y | --currency) _routectl_offer < <(_routectl_currencies); return ;;
         -R | --requests) _routectl_offer < <(printf '%s\n' 1k/day 50k/day 1M/day 300/h); return ;;

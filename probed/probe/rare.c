@@ -427,6 +427,7 @@ void rare_kick(struct prober *p, size_t platform, size_t route, enum probe_kind 
     } else {
         rare->trial_due = loop_now(p->loop);
         rare->wanted = 0;
+        p->platforms[platform].trial_at = 0; /* whoever asks for it need not wait for the next hour */
         rare_trial_plan(p, platform);
     }
 }

@@ -44,7 +44,8 @@ struct api_owner { /* answered by the daemon, all on the loop */
     int (*override)(void *arg, const struct api_override *override, struct err *err);
     size_t (*overrides)(void *arg, const struct api_override **ret); /* borrowed */
     int (*reload)(void *arg, struct buf *messages); /* 0, or -EINVAL: messages says what is wrong, the old one stays */
-    int (*probe)(void *arg, const char *platform, const char *model, struct err *err); /* model "" = all of it */
+    /* model "" = all of it; kind: enum probe_kind, or -1 = what is due anyway (all but bursts and capabilities) */
+    int (*probe)(void *arg, const char *platform, const char *model, int kind, struct err *err);
     /* The key for a key-reader's pick, NULL = none. */
     const char *(*key)(void *arg, const char *platform);
     /* The body of a topic's answer; new object. -ENOENT: no such platform, model or policy; -EINVAL: what is asked makes no sense; err said. */

@@ -265,7 +265,7 @@ void asking_end_all(struct api *api);    /* wakes them all for their last words 
 int override_parse(const char *body, size_t len, usec_t now, struct api_override *ret, struct err *err) ATTR_UNUSED_RESULT;
 cJSON *override_to_json(const struct api_override *o);
 /* {"platform","model"} of POST /v1/probe. */
-int override_parse_probe(const char *body, size_t len, char platform[64], char model[128], struct err *err) ATTR_UNUSED_RESULT;
+int override_parse_probe(const char *body, size_t len, char platform[64], char model[128], int *kind, struct err *err) ATTR_UNUSED_RESULT;
 
 /* --- the endpoints --- */
 enum MHD_Result status_get(struct client *c);

@@ -65,16 +65,18 @@ enum MHD_Result probe_post(struct client *c)
     char platform[64], model[128];
     struct err err = {.text = ""};
     enum MHD_Result answered = MHD_NO;
-    if (override_parse_probe(buf_str(&c->body), c->body.len, platform, model, &err) < 0)
+    int kind = -1;
+    if (override_parse_probe(buf_str(&c->body), c->body.len, platform, model, &kind, &err) < 0)
         return answer_problem(c, MHD_HTTP_BAD_REQUEST, "%s", err.text);
     if (!find_route(c, platform, model[0] != '\0' ? model : NULL, &answered))
         return answered;
-    int code = api->owner.probe(api->owner.arg, platform, model, &err);
+    int code = api->owner.probe(api->owner.arg, platform, model, kind, &err);
     if (code < 0)
         return command_refused(c, code, &err);
     cJSON *json = json_new_object();
     json_add_bool(json, "ok", true);
     json_add_string(json, "platform", platform);
     json_add_string(json, "model", model[0] != '\0' ? model : NULL);
+    json_add_string(json, "kind", kind >= 0 ? probe_kind_name((enum probe_kind)kind) : NULL);
     return answer_json(c, MHD_HTTP_ACCEPTED, json);
 }

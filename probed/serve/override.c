@@ -109,15 +109,33 @@ int override_parse(const char *body, size_t len, usec_t now, struct api_override
     return code;
 }
 
-int override_parse_probe(const char *body, size_t len, char platform[64], char model[128], struct err *err)
+static int override_parse_kind(const cJSON *json, int *ret, struct err *err)
 {
-    static const char *const names[] = {"platform", "model", NULL};
+    char name[32] = "";
+    CLEANUP(buf_done) struct buf all = BUF_INIT;
+    int code = body_string(json, "kind", true, name, sizeof name, err);
+    *ret = -1;
+    if (code < 0 || name[0] == '\0')
+        return code;
+    for (int i = 0; i < PROBE_KIND_COUNT; i++) {
+        if (strcmp(probe_kind_name((enum probe_kind)i), name) == 0)
+            *ret = i;
+        buf_printf(&all, "%s%s", i > 0 ? ", " : "", probe_kind_name((enum probe_kind)i));
+    }
+    return *ret >= 0 ? 0 : err_set(err, -EINVAL, "member \"kind\" is \"%s\"; it is one of %s", name, buf_str(&all));
+}
+
+int override_parse_probe(const char *body, size_t len, char platform[64], char model[128], int *kind, struct err *err)
+{
+    static const char *const names[] = {"platform", "model", "kind", NULL};
     cJSON *json CLEANUP(json_deletep) = NULL;
     int code = body_parse(body, len, names, &json, err);
     if (code == 0)
         code = body_string(json, "platform", false, platform, 64, err);
     if (code == 0)
         code = body_string(json, "model", true, model, 128, err);
+    if (code == 0)
+        code = override_parse_kind(json, kind, err);
     return code;
 }
 

@@ -18,7 +18,7 @@
 #define TARGETS 8
 #define ROUNDS_MAX 200
 
-enum load { LOAD_HTTP, LOAD_HTTPS, LOAD_STREAM, LOAD_COUNT };
+enum workload { LOAD_HTTP, LOAD_HTTPS, LOAD_STREAM, LOAD_COUNT };
 
 static const struct {
     const char *name;
@@ -51,7 +51,7 @@ static void give_up(const char *what)
 struct ours {
     struct loop *loop;
     struct http *http;
-    enum load load;
+    enum workload load;
     const char *url;
     int to_start, running;
     struct our_target {
@@ -230,7 +230,7 @@ static void base_drain(struct base *b)
     }
 }
 
-static void base_open(struct base *b, enum load load, const char *url, const char *ca_file)
+static void base_open(struct base *b, enum workload load, const char *url, const char *ca_file)
 {
     *b = (struct base){.ev = ev_loop_new(EVFLAG_AUTO), .multi = curl_multi_init()};
     ev_init(&b->timer, base_timer);
@@ -297,7 +297,7 @@ static double middle(double *values, int n)
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-static void run_load(enum load load, const struct server *server, int rounds, double scale)
+static void run_load(enum workload load, const struct server *server, int rounds, double scale)
 {
     char url[64];
     double mine[ROUNDS_MAX], bare[ROUNDS_MAX], ratio[ROUNDS_MAX];
@@ -343,7 +343,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     challenge_make(&challenge, &random);
     server_start(&server);
-    for (enum load load = 0; load < LOAD_COUNT; load++)
+    for (enum workload load = 0; load < LOAD_COUNT; load++)
         run_load(load, &server, rounds, scale);
     server_stop(&server);
     return 0;

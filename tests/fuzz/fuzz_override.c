@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct api_override o;
     struct err err = {.text = ""};
     char platform[64], model[128];
+    int kind;
     if (size > API_BODY_MAX)
         return 0;
     if (override_parse((const char *)data, size, now, &o, &err) == 0) {
@@ -27,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_done(&text);
     } else if (err.text[0] == '\0')
         abort();
-    if (override_parse_probe((const char *)data, size, platform, model, &err) == 0 && platform[0] == '\0')
+    if (override_parse_probe((const char *)data, size, platform, model, &kind, &err) == 0 && platform[0] == '\0')
         abort();
     return 0;
 }

@@ -46,7 +46,7 @@ struct world {
     struct api_owner owner;
     struct api *api;
     struct api_override last_override;
-    int overrides_asked, probes_asked, reloads_asked, refuse; /* refuse: what the owner answers to writes */
+    int overrides_asked, probes_asked, kind_asked, reloads_asked, refuse; /* refuse: what the owner answers to writes */
     bool publish_in_override;
     /* Questions to the history that wait for an answer, in the order of asking. */
     struct question_asked {
@@ -159,10 +159,11 @@ static int owner_reload(void *arg, struct buf *messages)
         buf_add_str(messages, "probed.yaml:3:1: error: no\n");
     return w->refuse;
 }
-static int owner_probe(void *arg, const char *platform, const char *model, struct err *err)
+static int owner_probe(void *arg, const char *platform, const char *model, int kind, struct err *err)
 {
     struct world *w = arg;
     (void)platform, (void)model;
+    w->kind_asked = kind;
     w->probes_asked++;
     return w->refuse < 0 ? err_set(err, w->refuse, "the owner says no") : 0;
 }

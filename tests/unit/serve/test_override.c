@@ -76,9 +76,15 @@ static void test_bad_ones_name_what_is_wrong(void **state)
         assert_int_equal(o.action, OVERRIDE_NONE); /* untouched */
     }
     char platform[64], model[128];
+    int kind = 7;
     struct err err = {.text = ""};
-    assert_int_equal(override_parse_probe("{\"platform\":\"a\",\"for_s\":1}", 26, platform, model, &err), -EINVAL);
-    assert_int_equal(override_parse_probe("{\"platform\":\"a\"}", 16, platform, model, &err), 0);
+    assert_int_equal(override_parse_probe("{\"platform\":\"a\",\"for_s\":1}", 26, platform, model, &kind, &err), -EINVAL);
+    assert_int_equal(override_parse_probe("{\"platform\":\"a\"}", 16, platform, model, &kind, &err), 0);
+    assert_int_equal(kind, -1);
+    assert_int_equal(override_parse_probe("{\"platform\":\"a\",\"kind\":\"burst\"}", 31, platform, model, &kind, &err), 0);
+    assert_int_equal(kind, PROBE_BURST);
+    assert_int_equal(override_parse_probe("{\"platform\":\"a\",\"kind\":\"bursts\"}", 32, platform, model, &kind, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "reach, models, chat, price, balance, burst, capabilities"));
     assert_string_equal(model, "");
 }
 
