@@ -222,4 +222,5 @@ void topics_add_sources(struct daemon *d, size_t platform, cJSON *json)
     json_add_string(balance, "currency", t.currency);
     json_add_number(balance, "runway_days", positive(credit.days));
     topic_add_time(&t, balance, "at", credit.at);
+    topic_add_alerts(&credit, balance);
 }

@@ -41,6 +41,15 @@ static void add_balance(const struct topic *t, cJSON *json, size_t platform, con
     topic_add_time(t, b, "expires_at", credit->at >= 0 && credit->reading.expires > 0 ? credit->reading.expires : -1);
 }
 
+void topic_add_alerts(const struct account_credit *credit, cJSON *json)
+{
+    cJSON *alerts = json_add_array(json, "alerts");
+    if (credit->low_credit)
+        json_add_string(alerts, NULL, "low_credit");
+    if (credit->short_runway)
+        json_add_string(alerts, NULL, "short_runway");
+}
+
 static double positive(double x) { return x >= 0 ? x : NAN; }
 
 static void add_credit(const struct topic *t, cJSON *json, size_t platform, const struct account_credit *credit)
@@ -63,11 +72,7 @@ static void add_credit(const struct topic *t, cJSON *json, size_t platform, cons
         json_add_number(change, "amount", topic_money(t, credit->changes[i].amount, currency));
         json_add_string(change, "kind", account_change_name(credit->changes[i].kind));
     }
-    cJSON *alerts = json_add_array(json, "alerts");
-    if (credit->low_credit)
-        json_add_string(alerts, NULL, "low_credit");
-    if (credit->short_runway)
-        json_add_string(alerts, NULL, "short_runway");
+    topic_add_alerts(credit, json);
 }
 
 static void add_routes(const struct topic *t, cJSON *json, cJSON *probes, size_t platform)

@@ -5,6 +5,7 @@
 #ifndef PROBED_TOPICS_H
 #define PROBED_TOPICS_H
 
+#include "probed/core/accounts.h"
 #include "probed/serve/api.h"
 
 struct daemon;
@@ -32,6 +33,7 @@ void topic_capabilities(const struct topic *t, cJSON *json);
 void topic_honesty(const struct topic *t, cJSON *json);
 int topic_forecast(const struct topic *t, cJSON *json, struct err *err); /* -EINVAL: the workload makes no sense */
 
+void topic_add_alerts(const struct account_credit *credit, cJSON *json);
 /* Was it asked for? */
 bool topic_wants_platform(const struct topic *t, const struct config_platform *c);
 bool topic_wants_model(const struct topic *t, const char *model);

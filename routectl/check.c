@@ -125,6 +125,41 @@ static void check_work(struct checks *c, const cJSON *status)
         fmax(0, field_number(status, "loop.worst_ms")));
 }
 
+static void add_name(struct buf *list, const char *name, const char *what)
+{
+    buf_printf(list, "%s%s%s%s", list->len > 0 ? ", " : "", name, what[0] ? " " : "", what);
+}
+
+/* Money that runs out is somebody's work for tomorrow, before the relay says 402; a feed that fails leaves the last good figures. */
+static void check_money(struct checks *c, const cJSON *status)
+{
+    struct buf credit CLEANUP(buf_done) = BUF_INIT;
+    struct buf feeds CLEANUP(buf_done) = BUF_INIT;
+    const cJSON *platform, *alert;
+    size_t known = 0;
+
+    cJSON_ArrayForEach(platform, json_at(status, "platforms"))
+    {
+        const char *name = field_words(platform, "platform");
+        known += isfinite(field_number(platform, "balance.left"));
+        cJSON_ArrayForEach(alert, json_at(platform, "balance.alerts"))
+        {
+            const char *what = cJSON_GetStringValue(alert);
+            add_name(&credit, name, what && strcmp(what, "short_runway") == 0 ? "does not last long" : "is low");
+        }
+        if (strcmp(field_words(platform, "price_source.state"), "failed") == 0)
+            add_name(&feeds, name, "prices");
+        if (strcmp(field_words(platform, "balance.state"), "failed") == 0)
+            add_name(&feeds, name, "balance");
+    }
+    if (credit.len > 0)
+        say(c, "credit", VERDICT_NOTE, EXIT_OK, "%s; see routectl spend", buf_str(&credit));
+    else if (known > 0)
+        say(c, "credit", VERDICT_OK, EXIT_OK, "%zu balances known, none low", known);
+    if (feeds.len > 0)
+        say(c, "feeds", VERDICT_NOTE, EXIT_OK, "cannot be read: %s; see routectl platforms", buf_str(&feeds));
+}
+
 static void check_model(struct checks *c, const struct ranking *ranking)
 {
     struct buf why CLEANUP(buf_done) = BUF_INIT;
@@ -201,6 +236,7 @@ enum exit_code verb_check(const struct command *command, struct writer *w)
     check_config(&c, status.json);
     check_keys(&c, status.json);
     check_work(&c, status.json);
+    check_money(&c, status.json);
 
     buf_add_str(&target, "/v1/routes");
     fetch_query(&target, "policy", command->policy);

@@ -247,6 +247,7 @@ def test_top_ups_and_low_credit(sim):
         assert d.wait(lambda: [e for e in d.get("/v1/events?name=topup").json["events"]])
         sim.set("newapi", balance=12)
         d.wait(lambda: "low_credit" in spend(d, "newapi")["alerts"], deadline=30)
+        assert "newapi is low" in d.routectl("check").stdout
         assert d.wait(lambda: [e for e in d.get("/v1/events?name=credit").json["events"] if e["to"] == "low"])
 
 
