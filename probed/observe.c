@@ -42,9 +42,19 @@ static void keep(const struct daemon *d, enum record_kind kind, size_t platform,
     history_told(d->history, &record);
 }
 
-static void on_observed(void *arg, size_t platform, size_t route, const struct observation *o)
+/* Relays quote keys back: from here on nothing of them is left in what they say. */
+static struct observation without_keys(const struct daemon *d, size_t platform, const struct observation *o)
+{
+    struct observation clean = *o;
+    if (clean.detail[0])
+        collector_hide(d->world->collector, platform, clean.detail);
+    return clean;
+}
+
+static void on_observed(void *arg, size_t platform, size_t route, const struct observation *told)
 {
     struct daemon *d = arg;
+    const struct observation clean = without_keys(d, platform, told), *o = &clean;
     log_probe(d, platform, route, o);
     if (o->outcome.kind == OUTCOME_CANCELED)
         return;
@@ -54,9 +64,10 @@ static void on_observed(void *arg, size_t platform, size_t route, const struct o
         daemon_touch(d);
 }
 
-static void on_observed_platform(void *arg, size_t platform, const struct observation *o)
+static void on_observed_platform(void *arg, size_t platform, const struct observation *told)
 {
     struct daemon *d = arg;
+    const struct observation clean = without_keys(d, platform, told), *o = &clean;
     log_probe(d, platform, SIZE_MAX, o);
     if (o->outcome.kind == OUTCOME_CANCELED)
         return;
@@ -154,9 +165,11 @@ static void on_burst(void *arg, size_t platform, size_t route, const struct burs
 }
 
 /* A declared capability that is not there, and one that came back, are told; that there is one that nobody declared is only shown. */
-static void on_capability(void *arg, size_t platform, size_t route, enum capability capability, const struct capability_known *known)
+static void on_capability(void *arg, size_t platform, size_t route, enum capability capability, const struct capability_known *told)
 {
     struct daemon *d = arg;
+    struct capability_known clean = *told, *known = &clean;
+    collector_hide(d->world->collector, platform, clean.evidence);
     const struct config_platform *c = &d->world->config->platforms[platform];
     const struct config_route *r = &c->routes[route];
     int id = d->world->route_id[platform][route];

@@ -197,11 +197,6 @@ void pricing_refresh(struct pricing *p, size_t platform)
             put_in_force(p, &p->entries[i]);
 }
 
-void pricing_reference(struct pricing *p, const struct price_list *list)
-{
-    p->reference = list;
-    pricing_refresh(p, SIZE_MAX);
-}
 
 double pricing_volatility(const struct pricing *p, size_t platform, size_t route)
 {
@@ -237,17 +232,22 @@ static void tell_change(const struct pricing *p, const struct entry *e, const st
         snprintf(percent, sizeof percent, " (%+.1f %%)", (b / a - 1) * 100);
     struct log_field fields[] = {{"PROBED_PLATFORM", e->platform}, {"PROBED_MODEL", e->model}, {"PROBED_FROM", from},
                                  {"PROBED_TO", to},                {"PROBED_REASON", percent[0] ? percent + 1 : "price list"}};
-    log_event(LOG_LEVEL_NOTICE, MESSAGE_PRICE, fields, ARRAY_LEN(fields), "%s/%s: price %s -> %s per million tokens%s", e->platform, e->model, from, to,
-              percent);
+    bool by_call = price->row.price.input < 0;
+    log_event(LOG_LEVEL_NOTICE, MESSAGE_PRICE, fields, ARRAY_LEN(fields), "%s/%s: price %s -> %s%s%s", e->platform, e->model, from, to,
+              by_call ? "" : " per million tokens", percent);
 }
 
 static void tell_implausible(const struct entry *e, const struct price_row *row, const char *currency, double off)
 {
     char told[80], reason[160];
-    snprintf(reason, sizeof reason, "%s is %.3g times off the reference", say_figures(&row->price, currency, told, sizeof told), off);
+    say_figures(&row->price, currency, told, sizeof told);
+    if (isfinite(off))
+        snprintf(reason, sizeof reason, "%s is %.3g times off the reference", told, off);
+    else
+        snprintf(reason, sizeof reason, "%s: of the list's and the reference's price one is nothing and the other is not", told);
     struct log_field fields[] = {
         {"PROBED_PLATFORM", e->platform}, {"PROBED_MODEL", e->model}, {"PROBED_TO", told}, {"PROBED_REASON", reason}};
-    log_event(LOG_LEVEL_WARNING, MESSAGE_IMPLAUSIBLE, fields, ARRAY_LEN(fields), "%s/%s: the price list says %s: not believed, the last good price stays",
+    log_event(LOG_LEVEL_WARNING, MESSAGE_IMPLAUSIBLE, fields, ARRAY_LEN(fields), "%s/%s: the price list says %s: not believed",
               e->platform, e->model, reason);
 }
 
@@ -270,8 +270,13 @@ static double off_reference(const struct pricing *p, const struct entry *e, cons
 {
     const struct config_route *route = route_config(p, e);
     const struct price_row *reference = pricing_find(p->reference, route->upstream, route->model);
-    if (!reference || row->free || !price_known(&reference->price))
+    if (!reference || !price_known(&reference->price))
         return 0;
+    if (row->free) { /* a 0 by mistake looks the same as a gift: believed where the name says so, or the configuration */
+        const struct config_price *own = &route->price;
+        bool said = strstr(row->model, ":free") || (own->known && own->input == 0 && own->output == 0 && own->call == 0);
+        return said || request_cost(&reference->price) <= 0 ? 0 : HUGE_VAL;
+    }
     struct price_figures mine = pricing_convert(p->d, &row->price, currency, p->reference->currency);
     return price_ratio(&mine, &reference->price);
 }
@@ -306,6 +311,30 @@ static void take_row(struct pricing *p, struct entry *e, const struct price_list
         price->moved += log(b / a) * log(b / a);
 }
 
+/* The reference came after the list, or is another one now: is what was believed still good? There is no earlier price to go back to, so the configuration's or the reference's own
+ * counts until the list says something else. */
+static void judge_again(struct pricing *p, struct entry *e)
+{
+    struct route_price *price = &e->price;
+    if (price->from != PRICING_FEED)
+        return;
+    price->off_reference = off_reference(p, e, &price->row, price->currency);
+    if (price->off_reference < PRICING_IMPLAUSIBLE)
+        return;
+    if (!price->implausible)
+        tell_implausible(e, &price->row, price->currency, price->off_reference);
+    price->implausible = true;
+    price->from = PRICING_NONE;
+}
+
+void pricing_reference(struct pricing *p, const struct price_list *list)
+{
+    p->reference = list;
+    for (size_t i = 0; list && i < p->len; i++)
+        judge_again(p, &p->entries[i]);
+    pricing_refresh(p, SIZE_MAX);
+}
+
 /* Who came and went in the list as a whole. */
 struct news {
     struct pricing *p;
@@ -320,6 +349,15 @@ static bool is_route(const struct news *n, const char *model)
         if (strcmp(c->routes[i].upstream, model) == 0)
             return true;
     return false;
+}
+
+/* A relay may call a model what it likes, also after our key. */
+static void add_model(const struct news *n, struct buf *ret, const char *model)
+{
+    char clean[PRICE_NAME_MAX];
+    text_copy(clean, sizeof clean, model, strlen(model));
+    collector_hide(n->p->d->world->collector, n->platform, clean);
+    text_escape_terminal(ret, clean, strlen(clean), PRICE_NAME_MAX);
 }
 
 static void on_change(void *arg, enum price_change change, const struct price_row *was, const struct price_row *is)
@@ -337,10 +375,9 @@ static void on_change(void *arg, enum price_change change, const struct price_ro
         return;
     }
     n->told += !ours;
-    const char *model = was ? was->model : is->model;
-    text_escape_terminal(&name, model, strlen(model), PRICE_NAME_MAX);
+    add_model(n, &name, was ? was->model : is->model);
     if (change == PRICE_RENAMED)
-        text_escape_terminal(&other, is->model, strlen(is->model), PRICE_NAME_MAX);
+        add_model(n, &other, is->model);
     struct log_field fields[] = {{"PROBED_PLATFORM", platform}, {"PROBED_MODEL", buf_str(&name)}, {"PROBED_TO", words[change]},
                                  {"PROBED_REASON", other.len ? buf_str(&other) : "price list"}};
     log_event(ours ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, MESSAGE_LISTED, fields, ARRAY_LEN(fields), "%s: %s %s in its price list%s%s", platform,
@@ -364,7 +401,7 @@ void pricing_listed(struct pricing *p, size_t platform, const struct price_list 
     for (size_t j = 0; j < c->routes_len; j++) {
         struct entry *e = p->at[platform][j];
         const struct price_row *row = pricing_find(list, c->routes[j].upstream, c->routes[j].model);
-        e->price.listed = row != NULL;
+        e->price.listed = row && (price_known(&row->price) || row->free);
         if (row)
             take_row(p, e, list, row);
         put_in_force(p, e);

@@ -33,7 +33,7 @@ struct route_price {
     struct price_row row;     /* as it was said, in */
     char currency[CURRENCY_MAX];
     usec_t fetched_at;        /* wall clock; 0 = not fetched */
-    bool listed;              /* the newest list has it */
+    bool listed;              /* the newest list has it, with a price */
     bool implausible;         /* the newest list's figure was not believed */
     double off_reference;     /* how many times the newest figure is off the reference; 0 = not comparable */
     struct price_figures advertised; /* the same in the reference currency; PRICE_UNKNOWN = there is no rate, or not known */

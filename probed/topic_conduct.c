@@ -25,10 +25,11 @@ static void add_routes(const struct topic *t, cJSON *json, add_fn add)
     }
 }
 
-static void add_results(const struct topic *t, cJSON *results, const struct prober_capabilities_report *r)
+static void add_results(const struct topic *t, cJSON *results, size_t platform, struct prober_capabilities_report *r)
 {
     for (int i = 0; i < CAPABILITY_COUNT; i++) {
-        const struct capability_known *k = &r->known.of[i];
+        struct capability_known *k = &r->known.of[i];
+        collector_hide(t->d->world->collector, platform, k->evidence);
         cJSON *result = json_add_object(results, NULL);
         json_add_string(result, "capability", capability_name((enum capability)i));
         json_add_string(result, "state", capability_state_name((enum capability_state)k->state));
@@ -46,7 +47,7 @@ static void add_capabilities(const struct topic *t, cJSON *json, size_t platform
     topic_add_time(t, json, "tested_at", r.tested_at > 0 ? r.tested_at : -1);
     topic_add_time(t, json, "next_at", r.next_at > 0 ? r.next_at : -1);
     json_add_string(json, "why", r.why[0] ? r.why : NULL);
-    add_results(t, json_add_array(json, "results"), &r);
+    add_results(t, json_add_array(json, "results"), platform, &r);
 }
 
 void topics_add_capabilities(struct daemon *d, size_t platform, size_t route, cJSON *json)
@@ -54,7 +55,7 @@ void topics_add_capabilities(struct daemon *d, size_t platform, size_t route, cJ
     struct topic t = {.d = d, .now = loop_now(d->loop), .offset = daemon_wall_offset(d)};
     struct prober_capabilities_report r;
     prober_report_capabilities(d->world->prober, platform, route, &r);
-    add_results(&t, json_add_array(json, "capabilities"), &r);
+    add_results(&t, json_add_array(json, "capabilities"), platform, &r);
 }
 
 void topic_capabilities(const struct topic *t, cJSON *json)

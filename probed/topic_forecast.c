@@ -108,8 +108,8 @@ static void add_price(const struct topic *t, cJSON *json, const struct candidate
     const struct route_price *price = pricing_of(t->d->pricing, c->platform, c->route);
     const char *reference = t->d->world->config->currency;
     cJSON *p = json_add_object(json, "price");
-    json_add_number(p, "input", topic_known(t, price->effective.input, reference) * 1e6);
-    json_add_number(p, "output", topic_known(t, price->effective.output, reference) * 1e6);
+    json_add_number(p, "input", topic_a_million(t, price->effective.input, reference));
+    json_add_number(p, "output", topic_a_million(t, price->effective.output, reference));
     json_add_number(p, "call", topic_known(t, price->effective.call, reference));
     json_add_string(p, "source", pricing_source_name(price));
     json_add_bool(p, "verified", c->verified);

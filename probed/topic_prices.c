@@ -35,15 +35,13 @@ static void add_platform(const struct topic *t, cJSON *array, size_t i)
 
 /* --- rows -------------------------------------------------------------------------------------------------------------- */
 
-static double a_million(const struct topic *t, int64_t pico, const char *currency) { return topic_known(t, pico, currency) * 1e6; }
-
 /* Figures of `from` as they are shown in the topic's currency; the same currency = as they are. */
 static void add_figures(const struct topic *t, cJSON *json, const struct price_figures *f, const char *from)
 {
-    json_add_number(json, "input", a_million(t, f->input, from));
-    json_add_number(json, "output", a_million(t, f->output, from));
-    json_add_number(json, "cache_read", a_million(t, f->cache_read, from));
-    json_add_number(json, "cache_write", a_million(t, f->cache_write, from));
+    json_add_number(json, "input", topic_a_million(t, f->input, from));
+    json_add_number(json, "output", topic_a_million(t, f->output, from));
+    json_add_number(json, "cache_read", topic_a_million(t, f->cache_read, from));
+    json_add_number(json, "cache_write", topic_a_million(t, f->cache_write, from));
     json_add_number(json, "call", topic_known(t, f->call, from));
 }
 
@@ -77,8 +75,8 @@ static void add_reference(const struct topic *t, cJSON *json, size_t platform, s
     const struct price_row *row = r.list ? pricing_find(r.list, c->upstream, c->model) : NULL;
     if (row) {
         cJSON *reference = json_add_object(json, "reference");
-        json_add_number(reference, "input", a_million(t, row->price.input, r.list->currency));
-        json_add_number(reference, "output", a_million(t, row->price.output, r.list->currency));
+        json_add_number(reference, "input", topic_a_million(t, row->price.input, r.list->currency));
+        json_add_number(reference, "output", topic_a_million(t, row->price.output, r.list->currency));
     } else {
         json_add_null(json, "reference");
     }
@@ -150,8 +148,8 @@ static void add_price(const struct topic *t, cJSON *json, size_t platform, size_
     add_verified(t, json, id);
     add_inflation(t, json, id);
     cJSON *effective = json_add_object(json, "effective");
-    json_add_number(effective, "input", a_million(t, price->effective.input, reference));
-    json_add_number(effective, "output", a_million(t, price->effective.output, reference));
+    json_add_number(effective, "input", topic_a_million(t, price->effective.input, reference));
+    json_add_number(effective, "output", topic_a_million(t, price->effective.output, reference));
     json_add_number(effective, "call", topic_known(t, price->effective.call, reference));
 }
 

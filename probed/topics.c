@@ -24,6 +24,12 @@ double topic_money(const struct topic *t, int64_t pico, const char *currency)
 
 double topic_known(const struct topic *t, int64_t pico, const char *currency) { return pico < 0 ? NAN : topic_money(t, pico, currency); }
 
+/* Converted as a whole number of so many tokens' worth, so that no digits come of the arithmetic. */
+double topic_a_million(const struct topic *t, int64_t pico, const char *currency)
+{
+    return pico > INT64_MAX / 1000000 ? topic_known(t, pico, currency) * 1e6 : topic_known(t, pico < 0 ? -1 : pico * 1000000, currency);
+}
+
 void topic_add_time(const struct topic *t, cJSON *json, const char *name, usec_t steady)
 {
     json_add_time(json, name, steady < 0 ? -1 : steady + t->offset);

@@ -7,8 +7,10 @@
  * is no key or is not safe, that is an error, so that a mistake does not silently become another key. */
 #include "probed/config/secret.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,4 +181,96 @@ void secret_describe(const struct secret_source *source, char *buf, size_t size)
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
         if (places[i].name && at >= 0 && (size_t)at < size)
             at += snprintf(buf + at, size - (size_t)at, "%s%s %s", at ? ", " : "", places[i].what, places[i].name);
+}
+
+/* --- keys in words ----------------------------------------------------------------------------------------------------- */
+
+#define HIDE_TEXT_MAX 4096 /* of a longer text only so much is kept */
+#define HIDE_ROUNDS 3      /* percent-encoding of percent-encoding */
+
+/* A text as it reads without percent-encoding and capitals; each byte knows where it stands. */
+struct plain {
+    size_t len;
+    unsigned char bytes[HIDE_TEXT_MAX];
+    uint16_t from[HIDE_TEXT_MAX], to[HIDE_TEXT_MAX];
+};
+
+static int hex_digit(unsigned char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static void plain_decode(struct plain *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->len; i++, n++) {
+        p->bytes[n] = p->bytes[i];
+        p->from[n] = p->from[i];
+        p->to[n] = p->to[i];
+        if (p->bytes[i] != '%' || i + 2 >= p->len || hex_digit(p->bytes[i + 1]) < 0 || hex_digit(p->bytes[i + 2]) < 0)
+            continue;
+        p->bytes[n] = (unsigned char)(hex_digit(p->bytes[i + 1]) * 16 + hex_digit(p->bytes[i + 2]));
+        p->to[n] = p->to[i + 2];
+        i += 2;
+    }
+    p->len = n;
+}
+
+static void plain_make(struct plain *p, const char *text, size_t len)
+{
+    p->len = len;
+    for (size_t i = 0; i < len; i++) {
+        p->bytes[i] = (unsigned char)text[i];
+        p->from[i] = (uint16_t)i;
+        p->to[i] = (uint16_t)(i + 1);
+    }
+    for (int round = 0; round < HIDE_ROUNDS && memchr(p->bytes, '%', p->len); round++)
+        plain_decode(p);
+}
+
+/* How many bytes from `at` on are, in a row, somewhere in the key; 0 = too few to matter. */
+static size_t key_run(const struct plain *p, size_t at, const struct secret *key)
+{
+    size_t longest = 0, enough = key->len < SECRET_SHOWS ? key->len : SECRET_SHOWS;
+    for (size_t k = 0; k < key->len && enough >= 3; k++) {
+        size_t n = 0;
+        while (at + n < p->len && k + n < key->len && tolower(p->bytes[at + n]) == tolower((unsigned char)key->bytes[k + n]))
+            n++;
+        longest = n > longest ? n : longest;
+    }
+    return longest >= enough ? longest : 0;
+}
+
+bool secret_hide(const struct secret *const *keys, size_t keys_len, char *text)
+{
+    size_t len = strnlen(text, HIDE_TEXT_MAX), kept = 0, at = 0;
+    bool any = false, found = false;
+    for (size_t i = 0; i < keys_len; i++)
+        any = any || keys[i];
+    text[len] = '\0';
+    if (!any || len == 0)
+        return false;
+    struct plain *p = alloc_zero(1, sizeof *p);
+    plain_make(p, text, len);
+    for (size_t i = 0; i < p->len;) {
+        size_t run = 0;
+        for (size_t k = 0; k < keys_len; k++) {
+            size_t n = keys[k] ? key_run(p, i, keys[k]) : 0;
+            run = n > run ? n : run;
+        }
+        if (run == 0) {
+            i++;
+            continue;
+        }
+        memmove(text + kept, text + at, p->from[i] - at);
+        kept += p->from[i] - at;
+        memcpy(text + kept, "***", 3); /* what is hidden has three bytes at least */
+        kept += 3;
+        at = p->to[i + run - 1];
+        i += run;
+        found = true;
+    }
+    memmove(text + kept, text + at, len - at + 1);
+    free(p);
+    return found;
 }

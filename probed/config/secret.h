@@ -22,6 +22,10 @@ struct secret *secret_free(struct secret *secret); /* returns NULL */
 /* The bytes, for the one place that puts them in a request. Borrowed. */
 const char *secret_reveal(const struct secret *secret);
 bool secret_equal(const struct secret *a, const struct secret *b); /* both may be NULL */
+/* Hides in `text`, in place, what is in it of these keys (each may be NULL), since relays quote them back: SECRET_SHOWS characters in a row are enough, in
+ * capitals or percent-encoded as well. True if there was any. A text of more than 4,096 bytes is cut. */
+#define SECRET_SHOWS 8
+bool secret_hide(const struct secret *const *keys, size_t keys_len, char *text);
 /* "env OPENROUTER_API_KEY": where it would come from, never what it is. */
 void secret_describe(const struct secret_source *source, char *buf, size_t size);
 

@@ -16,7 +16,6 @@
 
 #define HEADERS_MAX 48
 /* So many characters of a key in a row are taken for the key. */
-#define KEY_SHOWS 8
 #define WORDS_MAX 120
 
 static const struct config_timeouts usual_timeouts = {
@@ -30,50 +29,19 @@ static const char *const user_headers[] = {"New-Api-User", "Veloera-User", "voap
 
 /* --- keys in words ------------------------------------------------------------------------------------------------------ */
 
-/* How many characters at `at` are, in a row, somewhere in the key. */
-static size_t longest_run(const char *at, const char *key)
-{
-    size_t longest = 0;
-    for (; *key; key++) {
-        size_t n = 0;
-        while (at[n] && at[n] == key[n])
-            n++;
-        longest = n > longest ? n : longest;
-    }
-    return longest;
-}
-
-static size_t key_at(const char *at, const struct secret *key)
-{
-    if (!key)
-        return 0;
-    size_t len = strlen(secret_reveal(key)), enough = len < KEY_SHOWS ? len : KEY_SHOWS, run = longest_run(at, secret_reveal(key));
-    return enough >= 3 && run >= enough ? run : 0;
-}
-
 void keys_hide(const struct site *site, char *text)
 {
     if (!site)
         return;
-    char *to = text;
-    for (const char *at = text; *at;) {
-        size_t a = key_at(at, site->key), b = key_at(at, site->balance_key), run = a > b ? a : b;
-        if (run == 0) {
-            *to++ = *at++;
-            continue;
-        }
-        memcpy(to, "***", 3);
-        to += 3;
-        at += run;
-    }
-    *to = '\0';
+    const struct secret *const keys[] = {site->key, site->balance_key};
+    secret_hide(keys, ARRAY_LEN(keys), text);
 }
 
 bool keys_shown(const struct site *site, const char *text)
 {
     const struct secret *const keys[] = {site->key, site->balance_key};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        if (keys[i] && strlen(secret_reveal(keys[i])) >= KEY_SHOWS && strstr(text, secret_reveal(keys[i])))
+        if (keys[i] && strlen(secret_reveal(keys[i])) >= SECRET_SHOWS && strstr(text, secret_reveal(keys[i])))
             return true;
     return false;
 }

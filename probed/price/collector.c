@@ -195,6 +195,12 @@ void collector_start(struct collector *c)
         feed_start(c->rates, STARTUP_FETCH);
 }
 
+void collector_hide(const struct collector *c, size_t platform, char *text)
+{
+    if (platform < c->sites_len)
+        keys_hide(&c->sites[platform], text);
+}
+
 void collector_kick(struct collector *c, size_t platform)
 {
     for (size_t i = 0; i < c->sites_len; i++) {

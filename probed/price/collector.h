@@ -79,6 +79,9 @@ struct collector_report {
 /* platform: COLLECTOR_NO_PLATFORM for the reference and the rates. What is pointed to is borrowed until the loop goes on. */
 void collector_report(const struct collector *c, size_t platform, enum collector_kind kind, struct collector_report *ret);
 
+/* Hides in a text what is in it of the platform's keys, whoever it came from: 8 characters in a row are enough. */
+void collector_hide(const struct collector *c, size_t platform, char *text);
+
 /* Asks now for the prices and the balance of the platform (COLLECTOR_NO_PLATFORM: for everything). */
 void collector_kick(struct collector *c, size_t platform);
 

@@ -149,9 +149,48 @@ static void test_describe(void **state)
     assert_string_equal(text, "none");
 }
 
+static void assert_hidden(const char *key, const char *text, const char *want)
+{
+    struct secret *secret = NULL;
+    struct err err = {""};
+    char copy[600];
+    setenv("PROBED_TEST_HIDE", key, 1);
+    assert_int_equal(secret_load(&(struct secret_source){.env = (char[]){"PROBED_TEST_HIDE"}}, &secret, &err), 0);
+    snprintf(copy, sizeof copy, "%s", text);
+    const struct secret *const keys[] = {NULL, secret};
+    assert_int_equal(secret_hide(keys, 2, copy), strcmp(text, want) != 0);
+    assert_string_equal(copy, want);
+    secret_free(secret);
+    unsetenv("PROBED_TEST_HIDE");
+}
+
+/* Relays quote keys back in every form. */
+static void test_hide(void **state)
+{
+    (void)state;
+    const char *plain = "sk-Xq3mT7vB9kLw2ZpR", *uuid = "347611a3-ce9d-4b8e-9f00-1a2b3c4d5e6f", *odd = "Zm9v/cXV4+YmFy==", *little = "abc12";
+    assert_hidden(plain, "key sk-Xq3mT7vB9kLw2ZpR is no good", "key *** is no good");
+    assert_hidden(plain, "xxsk-Xq3mT7vB9kLw2ZpRyy", "xx***yy");
+    assert_hidden(plain, "ends in vB9kLw2Z, begins with sk-Xq3mT", "ends in ***, begins with ***");
+    assert_hidden(plain, "SK-XQ3MT7VB9KLW2ZPR in capitals", "*** in capitals");
+    assert_hidden(plain, "/key/%73%6B%2D%58%71%33%6d%54%37%76%42%39 x", "/key/*** x");
+    assert_hidden(plain, "twice %2573%256b%252dXq3mT7vB9 x", "twice *** x");
+    assert_hidden(plain, "seven are shown: vB9kLw2", "seven are shown: vB9kLw2");
+    assert_hidden(plain, "nothing of it, 100 % sure%", "nothing of it, 100 % sure%");
+    assert_hidden(uuid, "no 347611a3-ce9d-4b8e-9f00-1a2b3c4d5e6f!", "no ***!");
+    assert_hidden(odd, "Zm9v%2FcXV4%2BYmFy%3D%3D", "***");
+    assert_hidden(odd, "Zm9v/cXV4+YmFy==Zm9v/cXV4+YmFy==", "******");
+    assert_hidden(little, "abc12 and ABC1", "*** and ABC1");
+    assert_hidden(plain, "", "");
+    char none[] = "text";
+    assert_false(secret_hide(NULL, 0, none));
+    assert_string_equal(none, "text");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hide),
         cmocka_unit_test_setup_teardown(test_order, begin, scratch_end),    cmocka_unit_test_setup_teardown(test_modes, begin, scratch_end),
         cmocka_unit_test_setup_teardown(test_content, begin, scratch_end),  cmocka_unit_test_setup_teardown(test_equal, begin, scratch_end),
         cmocka_unit_test_setup_teardown(test_describe, begin, scratch_end),
