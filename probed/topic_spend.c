@@ -38,7 +38,8 @@ static void add_balance(const struct topic *t, cJSON *json, size_t platform, con
     json_add_string(b, "scope", last ? balance_scope_name(last->scope) : NULL);
     topic_add_time(t, b, "at", credit->at);
     topic_add_age(b, "age_s", credit->at < 0 ? -1 : t->now - credit->at);
-    topic_add_time(t, b, "expires_at", credit->at >= 0 && credit->reading.expires > 0 ? credit->reading.expires : -1);
+    usec_t expires = last ? last->expires : credit->at >= 0 && credit->reading.expires > 0 ? credit->reading.expires + t->offset : 0;
+    json_add_time(b, "expires_at", expires > 0 ? expires / USEC_PER_SEC * USEC_PER_SEC : -1);
 }
 
 void topic_add_alerts(const struct account_credit *credit, cJSON *json)

@@ -176,6 +176,22 @@ def test_an_implausible_price_is_no_truth(sim):
         assert event["platform"] == "newapi"
 
 
+@pytest.mark.parametrize("configured", [True, False])
+def test_a_list_that_was_never_plausible(sim, configured):
+    """Read before the reference is, as at a start, it is believed no longer than until then."""
+    families = [f for f in FAMILIES if f[0] == "newapi"]
+    sim.set("newapi", price_input=50, price_output=200, reference_input=0.5, reference_output=2)
+    sim.set("openrouter", feed_delay=700)
+    made = platforms(sim, families)
+    if configured:
+        made["newapi"]["models"] = {"m": {"price": {"input": "0.6 USD/1M", "output": "2.4 USD/1M"}}}
+    with Daemon(whole(made, price_reference=sim.url("openrouter") + "/reference.json"), env=environment(families)) as d:
+        row = d.wait(lambda: (r := price_row(d, "newapi"))["state"] == "implausible" and r)
+        assert (row["source"], row["input"]) == (("config", pytest.approx(0.6)) if configured else ("reference", pytest.approx(0.5)))
+        d.wait(lambda: d.row("m", "newapi")["price"]["input"] == pytest.approx(0.6 if configured else 0.5))
+        assert d.wait(lambda: [e for e in d.get("/v1/events?name=implausible").json["events"]])
+
+
 def test_the_reference_stands_in_where_no_source_says_anything(sim):
     made = platforms(sim, [f for f in FAMILIES if f[0] == "newapi"])
     made["newapi"]["price_source"] = "config"
@@ -311,19 +327,38 @@ def all_texts(d, sim, families):
                     yield path, file.read()
 
 
-def test_no_key_is_seen_anywhere(sim):
+SHAPES = {"sk": "sk-SECRETsecret{}0123456789abcdef", "uuid": "{}47611a3-ce9d-4b8e-9f00-1a2b3c4d5e6f", "dotted": "{}9f8e7d.Q3xT7vB9kLw2"}
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_no_key_is_seen_anywhere(shape, monkeypatch):
     """Of good feeds, of feeds that fail in every way with the key in their words, in the log at its most talkative, in files, argv and answers."""
+    monkeypatch.setitem(globals(), "KEY", SHAPES[shape])
+    with Relaysim(relays()) as sim:
+        no_key_is_seen(sim)
+
+
+def no_key_is_seen(sim):
     with Daemon(whole(platforms(sim), log_level="debug"), env=environment(), args=["-d"]) as d:
         for family, _, balance, _ in FAMILIES:
             d.wait(lambda f=family: spend(d, f)["balance"]["state"] == "ok", what=family)
-        needles = [k.encode() for f, *_ in FAMILIES for k in (KEY.format(f), TOKEN.format(f))]
+        needles = [k.encode() for f, *_ in FAMILIES for k in (KEY.format(f), *([TOKEN.format(f)] if f in OWN_KEY else []))]
         for family, *_ in FAMILIES:
-            sim.set(family, error="bad_key", on=["balance"], message=f"key {KEY.format(family)} and {TOKEN.format(family)} are no good")
+            sim.set(family, error="bad_key", on=["balance"], message=f"keys {KEY.format(family)} and {TOKEN.format(family) if family in OWN_KEY else 'none'} are no good")
         for family, *_ in FAMILIES:
             d.wait(lambda f=family: spend(d, f)["balance"]["state"] in ("failed", "stale"), what=f"{family} fails")
         for family, *_ in FAMILIES:
             sim.set(family, error="bad_key", on=["chat", "models", "balance", "price"], message=f"key {KEY.format(family)} is no good")
         d.wait(lambda: all(d.row("m", f)["state"] == "unusable" for f, *_ in FAMILIES), deadline=30)
+        # In the names that it gives to models, whole and in halves, percent-encoded too.
+        for family, *_ in FAMILIES:
+            key = KEY.format(family)
+            sim.set(family, error=None, message=None, on=None, model_echo=key)
+            sim.set_models(family, ["m", key, "x-" + key[:len(key) // 2]])
+        d.wait(lambda: all(d.row("m", f)["state"] != "unusable" for f, *_ in FAMILIES), deadline=30)
+        d.wait(lambda: len(d.get("/v1/events?name=listed&limit=1000").json["events"]) > 0)
+        halves = [k for n in list(needles) for k in (n[:len(n) // 2], n[len(n) // 2:], n[6:18])]
+        needles += [h for h in halves if len(h) >= 8]
         for where, data in all_texts(d, sim, FAMILIES):
             for needle in needles:
                 at = data.find(needle)
