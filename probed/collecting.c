@@ -12,10 +12,7 @@
 static void on_priced(void *arg, size_t platform, const struct price_list *list, const struct price_list *before)
 {
     struct daemon *d = arg;
-    if (list == before)
-        pricing_confirmed(d->pricing, platform);
-    else
-        pricing_listed(d->pricing, platform, list, before);
+    pricing_listed(d->pricing, platform, list, before == list ? NULL : before, loop_wall(d->loop));
 }
 
 static void on_balance(void *arg, size_t platform, const struct balance *balance)
@@ -101,4 +98,9 @@ void collecting_enter(struct daemon *d)
     collector_report(d->world->collector, COLLECTOR_NO_PLATFORM, COLLECT_REFERENCE, &report);
     if (report.list)
         pricing_reference(d->pricing, report.list);
+    for (size_t i = 0; i < d->world->config->platforms_len; i++) { /* routes that are new find their prices in the lists that are there */
+        collector_report(d->world->collector, i, COLLECT_PRICE, &report);
+        if (report.list)
+            pricing_listed(d->pricing, i, report.list, NULL, report.fetched_at + daemon_wall_offset(d));
+    }
 }

@@ -289,6 +289,17 @@ int world_find(const struct world *w, const char *platform, const char *model, s
     return -ENOENT;
 }
 
+/* Whose key is another one than before: an array of platforms of `next`, the caller's to free. */
+static bool *other_keys(const struct world *old, const struct world *next)
+{
+    bool *other = alloc_zero(next->config->platforms_len + 1, sizeof *other);
+    size_t was, route;
+    for (size_t i = 0; old && i < next->config->platforms_len; i++)
+        other[i] = world_find(old, next->config->platforms[i].name, NULL, &was, &route) == 0 &&
+                   !secret_equal(prober_key(old->prober, was), prober_key(next->prober, i));
+    return other;
+}
+
 /* Makes `next` the world: its prober takes over from the old one's, its ranker has the old one's memory. */
 static void enter_world(struct daemon *d, struct world *next)
 {
@@ -301,10 +312,14 @@ static void enter_world(struct daemon *d, struct world *next)
     struct collector_owner collecting = collecting_owner(d);
     next->prober = prober_new(d->loop, d->http, next->config, d->budget, &owner, old ? old->prober : NULL, d->seed);
     next->collector = collector_new(d->loop, d->http, next->config, &collecting, old ? old->collector : NULL, d->seed);
+    CLEANUP(alloc_freep) bool *other = other_keys(old, next);
     d->world = next;
     world_free(old);
     ranker_set_events(next->ranker, observe_ranker_event, d);
     purse_enter(d->purse);
+    for (size_t i = 0; i < next->config->platforms_len; i++)
+        if (other[i])
+            purse_forget(d->purse, i);
     pricing_enter(d->pricing);
     collecting_enter(d);
     tell_usable(d, next);

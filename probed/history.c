@@ -229,9 +229,9 @@ static void tell_prices(struct history *h)
         struct record record = {.t = loop_now(h->d->loop), .kind = RECORD_PRICE};
         text_copy(record.platform, sizeof record.platform, facts->platform, strlen(facts->platform));
         text_copy(record.model, sizeof record.model, facts->model, strlen(facts->model));
-        record.price.input = config_convert_to(config, price->input, "USD");
-        record.price.output = config_convert_to(config, price->output, "USD");
-        record.price.call = config_convert_to(config, price->call, "USD");
+        record.price.input = exchange_known(&h->d->exchange, config, price->input, config->currency, "USD");
+        record.price.output = exchange_known(&h->d->exchange, config, price->output, config->currency, "USD");
+        record.price.call = exchange_known(&h->d->exchange, config, price->call, config->currency, "USD");
         if (price->known && record.price.input >= 0)
             store_record(h->store, &record);
     }

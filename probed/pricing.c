@@ -26,7 +26,7 @@
 #define REQUEST_OUTPUT 300.0
 
 struct entry {
-    char platform[64], model[128];
+    char platform[64], model[128], upstream[201];
     size_t platform_at, route_at; /* in the configuration */
     struct route_price price;
     bool told;        /* it went out at least once */
@@ -282,7 +282,7 @@ static double off_reference(const struct pricing *p, const struct entry *e, cons
 }
 
 /* The list knows the model: is its word good, and is it news? */
-static void take_row(struct pricing *p, struct entry *e, const struct price_list *list, const struct price_row *row)
+static void take_row(struct pricing *p, struct entry *e, const struct price_list *list, const struct price_row *row, usec_t fetched_at)
 {
     struct route_price *price = &e->price, was = *price;
     if (!price_known(&row->price) && !row->free)
@@ -299,7 +299,7 @@ static void take_row(struct pricing *p, struct entry *e, const struct price_list
     price->source = list->source;
     price->row = *row;
     memcpy(price->currency, list->currency, sizeof price->currency);
-    price->fetched_at = loop_wall(p->d->loop);
+    price->fetched_at = fetched_at;
     if (price->watched_since == 0)
         price->watched_since = price->fetched_at;
     if ((was.from != PRICING_FEED && was.from != PRICING_CONFIG) || !changed(p, &was, row, list->currency))
@@ -393,7 +393,7 @@ static void tell_news(struct pricing *p, size_t platform, const struct price_lis
         log_info("%s: %u other models came, went or were renamed in its price list", p->d->world->config->platforms[platform].name, n.more);
 }
 
-void pricing_listed(struct pricing *p, size_t platform, const struct price_list *list, const struct price_list *before)
+void pricing_listed(struct pricing *p, size_t platform, const struct price_list *list, const struct price_list *before, usec_t fetched_at)
 {
     const struct config_platform *c = &p->d->world->config->platforms[platform];
     if (before)
@@ -403,19 +403,7 @@ void pricing_listed(struct pricing *p, size_t platform, const struct price_list 
         const struct price_row *row = pricing_find(list, c->routes[j].upstream, c->routes[j].model);
         e->price.listed = row && (price_known(&row->price) || row->free);
         if (row)
-            take_row(p, e, list, row);
-        put_in_force(p, e);
-    }
-}
-
-void pricing_confirmed(struct pricing *p, size_t platform)
-{
-    const struct config_platform *c = &p->d->world->config->platforms[platform];
-    for (size_t j = 0; j < c->routes_len; j++) {
-        struct entry *e = p->at[platform][j];
-        if (e->price.from != PRICING_FEED || !e->price.listed || e->price.implausible)
-            continue;
-        e->price.fetched_at = loop_wall(p->d->loop);
+            take_row(p, e, list, row, fetched_at);
         put_in_force(p, e);
     }
 }
@@ -481,8 +469,10 @@ void pricing_enter(struct pricing *p)
             struct entry *e = p->at[i][j] = &p->entries[p->len++];
             text_copy(e->platform, sizeof e->platform, c->name, strlen(c->name));
             text_copy(e->model, sizeof e->model, c->routes[j].model, strlen(c->routes[j].model));
+            text_copy(e->upstream, sizeof e->upstream, c->routes[j].upstream, strlen(c->routes[j].upstream));
             const struct entry *was = old_len > 0 ? bsearch(e, old, old_len, sizeof *old, by_name) : NULL;
-            e->price = was && has_feed(c) ? was->price : (struct route_price){.row = {.price = nothing}, .ratio = 1};
+            bool same = was && strcmp(was->upstream, e->upstream) == 0; /* else it is another model's price */
+            e->price = same && has_feed(c) ? was->price : (struct route_price){.row = {.price = nothing}, .ratio = 1};
             e->platform_at = i;
             e->route_at = j;
         }
@@ -493,7 +483,7 @@ void pricing_enter(struct pricing *p)
 
 /* --- over a restart ---------------------------------------------------------------------------------------------------- */
 
-#define PRICING_VERSION 1
+#define PRICING_VERSION 2
 
 static void figures_pickle(struct pickle *k, struct price_figures *f)
 {
@@ -510,6 +500,7 @@ static void entry_pickle(struct pickle *k, struct entry *e)
     uint8_t source = (uint8_t)price->source;
     pickle_text(k, e->platform, sizeof e->platform);
     pickle_text(k, e->model, sizeof e->model);
+    pickle_text(k, e->upstream, sizeof e->upstream);
     pickle_below(k, &source, PRICE_SOURCE_COUNT);
     pickle_text(k, price->row.model, sizeof price->row.model);
     figures_pickle(k, &price->row.price);

@@ -47,10 +47,8 @@ struct pricing *pricing_new(struct daemon *d);
 struct pricing *pricing_free(struct pricing *p); /* returns NULL */
 /* The world was made or made anew: from here on its routes are meant; prices of same-named routes stay. */
 void pricing_enter(struct pricing *p);
-/* A platform's list was read: `before` is the one before (NULL: the first of this run). */
-void pricing_listed(struct pricing *p, size_t platform, const struct price_list *list, const struct price_list *before);
-/* A list was asked for and is as it was. */
-void pricing_confirmed(struct pricing *p, size_t platform);
+/* A platform's list was read at that time of the wall clock. before: the one before, for what changed in it as a whole; NULL = it is as it was, or the first of this run. */
+void pricing_listed(struct pricing *p, size_t platform, const struct price_list *list, const struct price_list *before, usec_t fetched_at);
 void pricing_reference(struct pricing *p, const struct price_list *list); /* borrowed until the next; NULL = none */
 /* Rates changed, or what is charged became sure: puts all prices (or those of one platform) in force anew. */
 void pricing_refresh(struct pricing *p, size_t platform /* SIZE_MAX = all */);

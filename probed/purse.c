@@ -200,7 +200,18 @@ void purse_enter(struct purse *m)
         p->balance_at = was->balance_at;
         set_rules(m, i);
     }
+    for (size_t i = 0; i < old_len; i++) /* should it come back, its currency would not be known any more */
+        if (old[i].id >= 0 && !former(m->platforms, m->len, old[i].id))
+            accounts_forget(m->accounts, old[i].id);
     free_platforms(old, old_len);
+}
+
+void purse_forget(struct purse *m, size_t platform)
+{
+    struct account *p = &m->platforms[platform];
+    if (p->id >= 0)
+        accounts_forget(m->accounts, p->id);
+    p->has_balance = false;
 }
 
 /* --- telling ----------------------------------------------------------------------------------------------------------- */

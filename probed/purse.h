@@ -18,6 +18,8 @@ struct purse *purse_free(struct purse *m); /* returns NULL */
 /* The world was made or made anew: names, rules. */
 void purse_enter(struct purse *m);
 
+void purse_forget(struct purse *m, size_t platform); /* its key is another one: it may be another account */
+
 void purse_priced(struct purse *m, size_t platform, size_t route, const struct route_price *price);
 void purse_observed(struct purse *m, size_t platform, size_t route, const struct observation *o);
 void purse_balance(struct purse *m, size_t platform, const struct balance *b);

@@ -192,6 +192,24 @@ def test_a_list_that_was_never_plausible(sim, configured):
         assert d.wait(lambda: [e for e in d.get("/v1/events?name=implausible").json["events"]])
 
 
+def test_a_reload_finds_prices_in_the_lists_that_are_there(sim):
+    """A new route at once; a route that means another model now does not keep the former one's price."""
+    families = [f for f in FAMILIES if f[0] == "newapi"]
+    sim.set_models("newapi", ["m", "other"])
+    sim.set("newapi", model="other", price_input=3, price_output=9)
+    made = platforms(sim, families)
+    with Daemon(whole(made), env=environment(families)) as d:
+        d.wait(lambda: price_row(d, "newapi")["source"] == "newapi")
+        made["newapi"]["models"] = {"m": {}, "n": {"upstream": "other"}}
+        d.reload(whole(made))
+        row = d.wait(lambda: price_row(d, "newapi", "n"))
+        assert (row["source"], row["input"], row["state"]) == ("newapi", pytest.approx(3), "ok")
+        made["newapi"]["models"] = {"m": {"upstream": "not-listed"}, "n": {}}
+        d.reload(whole(made))
+        assert d.wait(lambda: price_row(d, "newapi"))["source"] == "none"
+        assert price_row(d, "newapi", "n")["source"] == "none"
+
+
 def test_the_reference_stands_in_where_no_source_says_anything(sim):
     made = platforms(sim, [f for f in FAMILIES if f[0] == "newapi"])
     made["newapi"]["price_source"] = "config"
