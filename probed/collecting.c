@@ -95,6 +95,9 @@ struct collector_owner collecting_owner(struct daemon *d)
 void collecting_enter(struct daemon *d)
 {
     struct collector_report report;
+    for (size_t i = 0; i < d->world->config->platforms_len; i++) /* from before a restart */
+        if (pricing_by_status(d->pricing, i))
+            collector_expect_status(d->world->collector, i);
     collector_report(d->world->collector, COLLECTOR_NO_PLATFORM, COLLECT_REFERENCE, &report);
     if (report.list)
         pricing_reference(d->pricing, report.list);

@@ -205,6 +205,19 @@ double pricing_volatility(const struct pricing *p, size_t platform, size_t route
     return watched < PRICING_WATCH_LEAST ? -1 : sqrt(price->moved / ((double)watched / (double)USEC_PER_DAY));
 }
 
+bool pricing_by_status(const struct pricing *p, size_t platform)
+{
+    const struct config_platform *c = &p->d->world->config->platforms[platform];
+    for (size_t j = 0; j < c->routes_len && !c->price_feed.currency[0]; j++) {
+        const struct route_price *price = &p->at[platform][j]->price;
+        bool of_family = price->source == PRICE_SOURCE_NEWAPI || price->source == PRICE_SOURCE_ONEHUB || price->source == PRICE_SOURCE_VOAPI ||
+                         price->source == PRICE_SOURCE_SHELLAPI;
+        if (price->from == PRICING_FEED && of_family && strcmp(price->currency, "USD") != 0)
+            return true;
+    }
+    return false;
+}
+
 const struct route_price *pricing_of(const struct pricing *p, size_t platform, size_t route) { return &p->at[platform][route]->price; }
 
 /* --- what a list says -------------------------------------------------------------------------------------------------- */

@@ -54,6 +54,9 @@ void pricing_reference(struct pricing *p, const struct price_list *list); /* bor
 void pricing_refresh(struct pricing *p, size_t platform /* SIZE_MAX = all */);
 const struct route_price *pricing_of(const struct pricing *p, size_t platform, size_t route);
 
+/* Was its list in a currency that only the site's own status can have told? Then the list alone would be read in another one. */
+bool pricing_by_status(const struct pricing *p, size_t platform);
+
 /* What is known of fetched prices as bytes, appended; and back, before pricing_enter. -EINVAL: damaged, nothing is taken. */
 void pricing_save(const struct pricing *p, struct buf *to);
 int pricing_restore(struct pricing *p, const void *data, size_t len) ATTR_UNUSED_RESULT;

@@ -85,10 +85,10 @@ static void on_credit(struct purse *m, const struct account_event *e)
 {
     char left[48], reason[160], days[40] = "";
     bool low = e->type == ACCOUNT_EVENT_LOW_CREDIT;
-    units_format_money(left, sizeof left, e->left < 0 ? 0 : e->left, currency_of(m, e->platform));
+    units_format_money(left, sizeof left, e->left < 0 ? -e->left : e->left, currency_of(m, e->platform));
     if (e->days >= 0)
         snprintf(days, sizeof days, ", which lasts about %.1f days", e->days);
-    snprintf(reason, sizeof reason, "%s left%s", left, days);
+    snprintf(reason, sizeof reason, "%s %s%s", left, e->left < 0 ? "owed" : "left", days);
     struct log_field fields[] = {
         {"PROBED_PLATFORM", e->name}, {"PROBED_TO", !e->on ? "enough" : low ? "low" : "short"}, {"PROBED_REASON", reason}};
     log_event(e->on ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, MESSAGE_CREDIT, fields, ARRAY_LEN(fields), "%s: %s: %s", e->name,
@@ -311,7 +311,7 @@ void purse_balance(struct purse *m, size_t platform, const struct balance *b)
     p->balance = *b;
     p->balance_at = loop_wall(m->d->loop);
     struct account_reading r = account_reading_make();
-    r.left = b->resets ? -1 : b->owed > 0 ? (b->owed == 1 ? -2 : -b->owed) : b->left; /* -1 is "unknown" */
+    r.left = b->owed > 0 ? (b->owed == 1 ? -2 : -b->owed) : b->resets ? -1 : b->left; /* -1 is "unknown" */
     r.used = b->used;
     r.granted = b->resets ? -1 : b->granted;
     r.gift = b->gift;

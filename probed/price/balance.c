@@ -1,7 +1,7 @@
 /* The door to balances: the sources by name, what each asks for, and an answer read.
  *
  * Every answer goes the same way: parsed within caps, refused if it says itself that it is an error (which most relays do under HTTP 200),
- * then read by its source, number by number through balance_take, the one place where a number becomes money. What fails leaves a balance
+ * then read by its source, number by number through `take`, the one place where a number becomes money. What fails leaves a balance
  * of which nothing is known, so that nobody can use half of one. */
 #include <errno.h>
 #include <math.h>
@@ -109,8 +109,9 @@ static const char *last_name(const char *path)
     return dot ? dot + 1 : path;
 }
 
-int balance_take(const struct balance_reading *r, enum balance_part part, const char *path, const struct measure *measure, bool needed,
-                 int64_t *ret, struct err *err)
+/* ret_owed: how much it is below zero; NULL = it must not be. */
+static int take(const struct balance_reading *r, enum balance_part part, const char *path, const struct measure *measure, bool needed,
+                int64_t *ret, int64_t *ret_owed, struct err *err)
 {
     const cJSON *item = r->json[part] ? json_at(r->json[part], path) : NULL;
     const char *name = last_name(path);
@@ -126,14 +127,30 @@ int balance_take(const struct balance_reading *r, enum balance_part part, const 
     int e = units_parse_decimal(text, 1, &whole);
     if (e == -EINVAL)
         return err_set(err, -EINVAL, "%s is no number", name);
-    if (text[0] == '-')
+    bool negative = text[0] == '-';
+    if (negative && !ret_owed)
         return err_set(err, -EINVAL, "%s is negative", name);
-    const char *const factors[] = {text, measure->rate, r->scale};
+    const char *const factors[] = {text + negative, measure->rate, r->scale};
     int64_t money = e == 0 ? exact_product(factors, ARRAY_LEN(factors), measure->scale, measure->divisor) : PRICE_UNKNOWN;
     if (money < 0)
         return err_set(err, -EINVAL, "%s is beyond all reason", name);
-    *ret = money;
+    *ret = negative ? 0 : money;
+    if (negative)
+        *ret_owed = money;
     return 0;
+}
+
+int balance_take(const struct balance_reading *r, enum balance_part part, const char *path, const struct measure *measure, bool needed,
+                 int64_t *ret, struct err *err)
+{
+    return take(r, part, path, measure, needed, ret, NULL, err);
+}
+
+int balance_take_left(const struct balance_reading *r, enum balance_part part, const char *path, const struct measure *measure, bool needed,
+                      int64_t *ret_left, int64_t *ret_owed, struct err *err)
+{
+    *ret_owed = 0;
+    return take(r, part, path, measure, needed, ret_left, ret_owed, err);
 }
 
 int64_t balance_step(const struct balance_reading *r, const char *text, const struct measure *measure)

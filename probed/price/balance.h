@@ -1,8 +1,10 @@
 /* What a relay says of our money with it: every source, whatever its shape, gives the same struct.
  *
  * A reader takes whole answers' bodies and gives a balance, or says what is wrong. Nothing is guessed: what is not told is BALANCE_UNKNOWN,
- * never 0; a number that is negative, of the wrong type or beyond all reason refuses the answer, since who misreads one figure misreads
- * them all. Pure: bytes in, figures out; no network, no clock. Shapes, units and traps of each: in the file of its source. */
+ * never 0; a number of the wrong type or beyond all reason refuses the answer, since who misreads one figure misreads them all, and so does
+ * a negative one of what cannot be negative (used, granted, given). What is left can: requests are charged after they were answered, so an
+ * account is overdrawn in the end. Then nothing is left and the rest is owed. Pure: bytes in, figures out; no network, no clock. Shapes,
+ * units and traps of each: in the file of its source. */
 #ifndef PROBED_PRICE_BALANCE_H
 #define PROBED_PRICE_BALANCE_H
 

@@ -18,7 +18,7 @@ int balance_dmxapi(struct balance_reading *r, struct err *err)
     b->expires = balance_expiry(json, "data.expired_time");
     json_bool(json, "data.unlimited_quota", &b->unlimited);
     if (!b->unlimited)
-        e = balance_take(r, BALANCE_MAIN, "data.remain_quota", &points, true, &b->left, err);
+        e = balance_take_left(r, BALANCE_MAIN, "data.remain_quota", &points, true, &b->left, &b->owed, err);
     if (e == 0)
         e = balance_take(r, BALANCE_MAIN, "data.used_quota", &points, b->unlimited, &b->used, err);
     b->key_used = b->used;

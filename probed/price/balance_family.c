@@ -38,7 +38,7 @@ int balance_self(struct balance_reading *r, const char *usual_currency, struct e
     struct balance *b = r->balance;
     int e = balance_points(r, usual_currency, &points, err);
     if (e == 0)
-        e = balance_take(r, BALANCE_MAIN, "data.quota", &points, true, &b->left, err);
+        e = balance_take_left(r, BALANCE_MAIN, "data.quota", &points, true, &b->left, &b->owed, err);
     if (e == 0)
         e = balance_take(r, BALANCE_MAIN, "data.used_quota", &points, false, &b->used, err);
     b->scope = BALANCE_ACCOUNT;

@@ -6,7 +6,7 @@
  *
  * Raw quota points: what they are worth is in balance_family.c. `code` is a boolean here. What is left of a key without a limit is counted
  * down all the same, below nothing, and means nothing; what it has used does. 4SAPI leaves total_used out: it is what was granted and is
- * not there any more. */
+ * not there any more, and what is owed. */
 #include <errno.h>
 
 #include "probed/price/balance_parts.h"
@@ -24,7 +24,7 @@ int balance_newapi(struct balance_reading *r, struct err *err)
     b->expires = balance_expiry(json, "data.expires_at");
     json_bool(json, "data.unlimited_quota", &b->unlimited);
     if (!b->unlimited)
-        e = balance_take(r, BALANCE_MAIN, "data.total_available", &points, true, &b->left, err);
+        e = balance_take_left(r, BALANCE_MAIN, "data.total_available", &points, true, &b->left, &b->owed, err);
     if (e == 0 && !b->unlimited)
         e = balance_take(r, BALANCE_MAIN, "data.total_granted", &points, false, &b->granted, err);
     if (e == 0)
@@ -33,8 +33,8 @@ int balance_newapi(struct balance_reading *r, struct err *err)
         return e;
     if (b->granted != BALANCE_UNKNOWN && b->left > b->granted)
         return err_set(err, -EINVAL, "total_available is more than total_granted");
-    if (b->used == BALANCE_UNKNOWN && b->granted != BALANCE_UNKNOWN)
-        b->used = b->granted - b->left;
+    if (b->used == BALANCE_UNKNOWN && b->granted != BALANCE_UNKNOWN && __builtin_add_overflow(b->granted - b->left, b->owed, &b->used))
+        return err_set(err, -EINVAL, "total_available is beyond all reason");
     b->key_used = b->used;
     return 0;
 }

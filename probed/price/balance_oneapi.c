@@ -12,8 +12,10 @@
  * display_in_currency is false. So they are turned back into units of the site first, and these into money as everywhere in the family.
  * CUSTOM is shown in units. Without /api/status they are taken for units.
  *
- * In versions of one-api before 2024 the limit was what is left, not what was granted: where more was used than that, the answer is
- * refused rather than misread. */
+ * More may have been used than was granted: that is owed. But in versions of one-api before 2024 the limit was what is left, not what was
+ * granted, and there it says nothing that more was used. new-api, by its /api/status, is none of these. Elsewhere an overdraft is believed
+ * as far as some requests can go that were charged after the last credit was spent; where more was used, the answer is refused rather than
+ * misread. */
 #include <errno.h>
 #include <string.h>
 
@@ -22,6 +24,8 @@
 #define NO_LIMIT 100000000
 /* Of the exchange rate so many decimals count. */
 #define RATE_SCALE 1000000
+/* A tenth of what was granted, or one unit of money, may be owed where the limit may be what is left. */
+#define OVERDRAFT_PART 10
 
 /* What one unit of the figures is worth. */
 static int shown_in(const struct balance_reading *r, const struct measure *points, struct measure *ret, struct err *err)
@@ -52,6 +56,16 @@ static bool has_no_limit(const cJSON *json)
     return json_number(json, "hard_limit_usd", &limit) && limit == NO_LIMIT;
 }
 
+/* Is that much more than was granted what an account can be overdrawn by? */
+static bool can_be_owed(const struct balance_reading *r, int64_t granted, int64_t owed)
+{
+    const cJSON *status = r->json[BALANCE_STATUS];
+    if (json_at(status, "data.quota_display_type") || json_at(status, "data.usd_exchange_rate"))
+        return true;
+    int64_t most = granted / OVERDRAFT_PART;
+    return owed <= (most > PICO_PER_UNIT ? most : PICO_PER_UNIT);
+}
+
 int balance_oneapi(struct balance_reading *r, struct err *err)
 {
     struct balance *b = r->balance;
@@ -73,8 +87,10 @@ int balance_oneapi(struct balance_reading *r, struct err *err)
         e = balance_take(r, BALANCE_MORE, "total_usage", &hundredths, true, &b->used, err);
     if (e < 0 || b->unlimited)
         return e;
-    if (b->used > b->granted + b->unit)
-        return err_set(err, -EINVAL, "total_usage is more than hard_limit_usd");
     b->left = b->used < b->granted ? b->granted - b->used : 0;
+    if (b->used - b->granted > b->unit) /* less is how it was rounded */
+        b->owed = b->used - b->granted;
+    if (!can_be_owed(r, b->granted, b->owed))
+        return err_set(err, -EINVAL, "total_usage is far more than hard_limit_usd");
     return 0;
 }

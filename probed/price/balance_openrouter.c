@@ -5,8 +5,8 @@
  *
  * USD, as JSON numbers. /key is asked with the platform's own key: its usage is the sharpest evidence of what our own requests were
  * charged, and its limit, where there is one, ends them like empty credit does. A key without a limit (null) is limited by the account, of
- * which only /credits tells. Where both tell, what is tighter is the balance. More may have been used than was bought: that is owed, and
- * nothing is left. How finely the figures are stepped is not documented: a millionth is taken. */
+ * which only /credits tells. Where both tell, what is tighter is the balance. More may have been used than was bought, or than
+ * the limit allows: that is owed, and nothing is left. How finely the figures are stepped is not documented: a millionth is taken. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,14 +55,14 @@ int balance_openrouter(struct balance_reading *r, struct err *err)
 {
     struct balance *b = r->balance;
     const cJSON *key = r->json[BALANCE_MAIN];
-    int64_t limit, remaining, usage;
+    int64_t limit, remaining, owed, usage;
     int e = balance_currency(r, "USD", err);
     if (e == 0)
         e = balance_take(r, BALANCE_MAIN, "data.usage", &MEASURE_MONEY, true, &usage, err);
     if (e == 0)
         e = balance_take(r, BALANCE_MAIN, "data.limit", &MEASURE_MONEY, false, &limit, err);
     if (e == 0)
-        e = balance_take(r, BALANCE_MAIN, "data.limit_remaining", &MEASURE_MONEY, false, &remaining, err);
+        e = balance_take_left(r, BALANCE_MAIN, "data.limit_remaining", &MEASURE_MONEY, false, &remaining, &owed, err);
     if (e == 0 && r->json[BALANCE_MORE])
         e = read_credits(r, err);
     if (e < 0)
@@ -70,13 +70,13 @@ int balance_openrouter(struct balance_reading *r, struct err *err)
     b->key_used = usage;
     b->unit = balance_step(r, "0.000001", &MEASURE_MONEY);
     b->expires = date_of(json_string(key, "data.expires_at"));
-    if (r->json[BALANCE_MORE] && (remaining == BALANCE_UNKNOWN || remaining >= b->left))
+    if (r->json[BALANCE_MORE] && (remaining == BALANCE_UNKNOWN || remaining - owed >= b->left - b->owed))
         return 0;
     b->scope = BALANCE_KEY;
     b->left = remaining;
     b->granted = limit;
     b->used = usage;
-    b->owed = 0;
+    b->owed = owed;
     b->unlimited = remaining == BALANCE_UNKNOWN && cJSON_IsNull(json_at(key, "data.limit"));
     b->resets = json_string(key, "data.limit_reset") != NULL;
     return 0;

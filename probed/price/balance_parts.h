@@ -23,9 +23,13 @@ struct measure {
 #define MEASURE_MONEY ((struct measure){PICO_PER_UNIT, 1, "1"})
 
 /* The number there, as money. What is missing or null is BALANCE_UNKNOWN, or -EINVAL if `needed`. -EINVAL with err said: no number, a
- * negative one, or more than there is. */
+ * negative one, or more than there is. For what cannot be negative. */
 int balance_take(const struct balance_reading *r, enum balance_part part, const char *path, const struct measure *measure, bool needed,
                  int64_t *ret, struct err *err) ATTR_UNUSED_RESULT;
+/* The same for what is left, which is below zero where more was spent than there was: left is 0 then, and ret_owed the rest; else that is
+ * 0. */
+int balance_take_left(const struct balance_reading *r, enum balance_part part, const char *path, const struct measure *measure, bool needed,
+                      int64_t *ret_left, int64_t *ret_owed, struct err *err) ATTR_UNUSED_RESULT;
 /* The money that `text` units are; for the smallest step. At least 1. */
 int64_t balance_step(const struct balance_reading *r, const char *text, const struct measure *measure);
 /* The currency that was configured, or this one. */

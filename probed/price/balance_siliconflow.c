@@ -3,7 +3,8 @@
  *     {"code":20000,"status":true,"data":{"balance":"0.88","chargeBalance":"88.00","totalBalance":"88.88",...}}
  *
  * Success is code 20000; anything else, under whatever HTTP status, is {"code":n,"message":...}. The amounts are strings: `balance` was
- * given, `chargeBalance` bought, and totalBalance is both. Two separate services: siliconflow.cn counts in CNY, siliconflow.com in USD.
+ * given, `chargeBalance` bought, and totalBalance is both. What was bought may be overdrawn while some of what was given is there, which
+ * then stands for it. Two separate services: siliconflow.cn counts in CNY, siliconflow.com in USD.
  * What was used is not told. */
 #include <errno.h>
 #include <string.h>
@@ -30,8 +31,9 @@ static int64_t step_of(const struct balance_reading *r, const char *path)
 
 int balance_siliconflow(struct balance_reading *r, struct err *err)
 {
-    static const char *const paths[] = {"data.totalBalance", "data.balance", "data.chargeBalance"};
-    int64_t code, amounts[ARRAY_LEN(paths)];
+    enum { TOTAL, GIVEN, BOUGHT };
+    static const char *const paths[] = {[TOTAL] = "data.totalBalance", [GIVEN] = "data.balance", [BOUGHT] = "data.chargeBalance"};
+    int64_t code, amounts[ARRAY_LEN(paths)], owed[ARRAY_LEN(paths)] = {0};
     struct balance *b = r->balance;
     if (!json_int(r->json[BALANCE_MAIN], "code", &code) || code != SUCCESS) {
         CLEANUP(buf_done) struct buf words = BUF_INIT;
@@ -40,16 +42,21 @@ int balance_siliconflow(struct balance_reading *r, struct err *err)
     }
     int e = balance_currency(r, ends_with(r->context->host, ".siliconflow.com") ? "USD" : "CNY", err);
     for (size_t i = 0; e == 0 && i < ARRAY_LEN(paths); i++)
-        e = balance_take(r, BALANCE_MAIN, paths[i], &MEASURE_MONEY, i == 0, &amounts[i], err);
+        e = i == GIVEN ? balance_take(r, BALANCE_MAIN, paths[i], &MEASURE_MONEY, false, &amounts[i], err)
+                       : balance_take_left(r, BALANCE_MAIN, paths[i], &MEASURE_MONEY, i == TOTAL, &amounts[i], &owed[i], err);
     if (e < 0)
         return e;
     b->scope = BALANCE_ACCOUNT;
-    b->left = amounts[0];
-    b->gift = amounts[1];
-    b->unit = step_of(r, paths[0]);
+    b->left = amounts[TOTAL];
+    b->owed = owed[TOTAL];
+    b->gift = amounts[GIVEN];
+    b->unit = step_of(r, paths[TOTAL]);
     for (size_t i = 1; i < ARRAY_LEN(paths); i++)
         if (step_of(r, paths[i]) < b->unit)
             b->unit = step_of(r, paths[i]);
+    bool overdrawn = owed[BOUGHT] > 0 || (amounts[BOUGHT] == BALANCE_UNKNOWN && b->owed > 0);
+    if (overdrawn && b->gift > b->left)
+        b->gift = b->left;
     if (b->gift > b->left)
         return err_set(err, -EINVAL, "balance is more than totalBalance, which it is a part of");
     return 0;

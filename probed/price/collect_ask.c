@@ -106,7 +106,7 @@ static void say_why(const struct asking *a, const struct http_result *r, struct 
 static void on_done(void *arg, const struct http_result *result)
 {
     struct asking *a = arg;
-    struct told told = {.kind = kind_of(a, result), .etag = result->etag, .retry_after = result->retry_after};
+    struct told told = {.kind = kind_of(a, result), .status = result->status, .etag = result->etag, .retry_after = result->retry_after};
     if (told.kind == TOLD_OK) {
         told.body = buf_str(&a->body);
         told.len = a->body.len;

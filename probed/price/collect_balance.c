@@ -180,6 +180,12 @@ static void request_url(const struct feed *f, const struct balance_request *r, s
         buf_add_str(ret, hole + strlen("{key}"));
 }
 
+/* All that /api/status could say, but in what billing figures are shown. */
+static bool configured_whole(const struct feed *f)
+{
+    return configured(f)->currency[0] && configured(f)->quota_per_unit > 0;
+}
+
 /* Is it known, or of no use, or refused not long ago? */
 static bool goes_without(const struct feed *f, const struct balance_request *r)
 {
@@ -187,10 +193,16 @@ static bool goes_without(const struct feed *f, const struct balance_request *r)
     usec_t now = loop_now(f->c->loop);
     if (r->part != BALANCE_STATUS)
         return b->refused_at[r->part] >= 0 && now - b->refused_at[r->part] < REFUSED_GOOD_FOR;
-    bool configured_whole = configured(f)->currency[0] && configured(f)->quota_per_unit > 0;
-    if (configured_whole && b->source != BALANCE_SOURCE_ONEAPI)
+    if (configured_whole(f) && b->source != BALANCE_SOURCE_ONEAPI)
         return true;
     return f->site->status_at >= 0 && now - f->site->status_at < STATUS_GOOD_FOR;
+}
+
+bool balance_feed_has_status(const struct feed *f)
+{
+    const struct balance_feed *b = f->balance;
+    bool asks = b->requests_len > 0 && b->requests[0].part == BALANCE_STATUS;
+    return asks && (!configured_whole(f) || b->source == BALANCE_SOURCE_ONEAPI);
 }
 
 static void ask(struct feed *f, const struct balance_request *r)

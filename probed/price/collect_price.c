@@ -148,12 +148,22 @@ struct price_context price_feed_context(const struct feed *f)
     return context;
 }
 
+static bool is_sought(const struct feed *f)
+{
+    return f->price->source == PRICE_SOURCE_AUTO && f->price->found < 0;
+}
+
+bool price_feed_has_status(const struct feed *f)
+{
+    const struct price_feed *p = f->price;
+    enum price_source source = p->source == PRICE_SOURCE_AUTO ? p->shape : p->source;
+    return is_family(source) && !(configured(f)->currency[0] && configured(f)->quota_per_unit > 0);
+}
+
 static bool wants_status(const struct feed *f)
 {
-    enum price_source source = f->price->source;
-    if (source == PRICE_SOURCE_AUTO)
-        source = f->price->found >= 0 ? f->price->shape : PRICE_SOURCE_NEWAPI;
-    if (!is_family(source) || (configured(f)->currency[0] && configured(f)->quota_per_unit > 0))
+    bool may_be_family = is_sought(f) && !(configured(f)->currency[0] && configured(f)->quota_per_unit > 0);
+    if (!may_be_family && !price_feed_has_status(f))
         return false;
     /* A site that has none has none for an hour. */
     bool has_none = f->site->status_at >= 0 && !f->site->status[0];
@@ -170,10 +180,15 @@ static void on_status(void *arg, const struct told *told)
 {
     struct feed *f = arg;
     struct err err = {""};
-    if (site_status(f->site, told, &err) < 0)
+    int e = site_status(f->site, told, &err);
+    bool answered = told->kind == TOLD_OK || told->kind == TOLD_DENIED || told->kind == TOLD_ABSENT;
+    if (e < 0 && is_sought(f) && answered) /* it may be no site of the family: the list will show */
+        text_copy(f->price->statusless, sizeof f->price->statusless, err.text, strlen(err.text));
+    else if (e < 0) {
         feed_bad(f, err.text, told->retry_after, told->kind != TOLD_LIMITED);
-    else
-        ask_next(f);
+        return;
+    }
+    ask_next(f);
 }
 
 static void ask_status(struct feed *f)
@@ -324,6 +339,11 @@ static void on_list_read(struct feed *f, struct price_list *list, struct err *er
         ask_groups(f);
         return;
     }
+    if (p->statusless[0] && is_family(list->source)) {
+        price_list_done(list);
+        feed_bad(f, p->statusless, 0, true);
+        return;
+    }
     price_feed_take(f, list);
 }
 
@@ -396,7 +416,7 @@ void price_begin(struct feed *f)
     struct price_feed *p = f->price;
     p->place = p->found >= 0 ? p->found : next_place(f, 0);
     p->with_key = p->keyed;
-    p->etag_now[0] = p->telling[0] = '\0';
+    p->etag_now[0] = p->telling[0] = p->statusless[0] = '\0';
     p->hurry = false;
     p->groups_asked = false;
     p->route = 0;

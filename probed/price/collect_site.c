@@ -5,13 +5,18 @@
  * certificate authority are not for that place, and its key is only given there for a balance, where somebody has written down just that.
  *
  * /api/status says what a quota point is worth. Once it was told it is kept: a status that cannot be had for a while must not turn CNY into
- * USD, which would look as if every price had changed. A site that has none, has none. */
+ * USD, which would look as if every price had changed. So only a plain answer that there is none (404, a web page) of a site that never
+ * gave one is believed; anything else, of a site whose status is not known, is no answer. Before a restart one may have been given: then
+ * such an answer is believed only after a day. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "probed/price/collector_parts.h"
+
+/* So long a site that had a status is not believed to have none. */
+#define EXPECTED_FOR USEC_PER_DAY
 
 void secret_buf_done(struct buf *b)
 {
@@ -39,7 +44,7 @@ static struct secret *load_key(const struct secret_source *source, char why[COLL
 void site_init(struct site *site, struct collector *c, size_t index)
 {
     const struct config_platform *config = &c->config->platforms[index];
-    *site = (struct site){.c = c, .index = index, .config = config, .status_at = -1};
+    *site = (struct site){.c = c, .index = index, .config = config, .status_at = -1, .status_expected = -1};
     site->key = load_key(&config->key, site->key_why);
     site->balance_key = load_key(&config->balance_feed.key, site->balance_key_why);
 }
@@ -152,16 +157,40 @@ void url_encode(struct buf *ret, const char *text, const char *also)
 
 /* --- what /api/status says ---------------------------------------------------------------------------------------------- */
 
+/* The site says that it has no such thing, as those do that never had. */
+static bool says_none(const struct told *told)
+{
+    return told->kind == TOLD_ABSENT && (told->status == 404 || (told->status >= 200 && told->status < 300));
+}
+
 int site_status(struct site *site, const struct told *told, struct err *err)
 {
-    if (told->kind == TOLD_LIMITED || told->kind == TOLD_BROKEN || told->kind == TOLD_UNREACHED) {
-        if (site->status_at >= 0)
-            return 0;
-        return err_set(err, -EAGAIN, "/api/status: %s", told->why);
-    }
-    site->status_at = loop_now(site->c->loop);
+    usec_t now = loop_now(site->c->loop);
     char status[BALANCE_STATUS_MAX];
-    if (told->kind == TOLD_OK && balance_status_keep(told->body, told->len, status, NULL) == 0)
+    struct err bad = {""};
+    if (told->kind == TOLD_OK && balance_status_keep(told->body, told->len, status, &bad) == 0) {
         strcpy(site->status, status);
-    return 0;
+        site->status_at = now;
+        site->status_expected = -1;
+        site->status_lost = false;
+        return 0;
+    }
+    bool expected = site->status_expected >= 0 && now < site->status_expected;
+    if (says_none(told) && !site->status[0] && !expected) {
+        site->status_at = now;
+        site->status_lost = site->status_expected >= 0;
+        return 0;
+    }
+    if (site->status_at >= 0) /* what it said before still holds */
+        return 0;
+    if (bad.text[0])
+        return err_set(err, -EAGAIN, "%s", bad.text);
+    return err_set(err, -EAGAIN, "/api/status%s: %s", says_none(told) ? ", which it once had" : "", told->why);
+}
+
+void collector_expect_status(struct collector *c, size_t platform)
+{
+    struct site *site = platform < c->sites_len ? &c->sites[platform] : NULL;
+    if (site && site->status_at < 0 && site->status_expected < 0)
+        site->status_expected = loop_now(c->loop) + EXPECTED_FOR;
 }

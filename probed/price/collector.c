@@ -115,6 +115,8 @@ static void make_site(struct collector *c, size_t index, struct collector *from)
     if (old) {
         strcpy(site->status, old->status);
         site->status_at = old->status_at;
+        site->status_expected = old->status_expected;
+        site->status_lost = old->status_lost;
         site->desk = old->desk;
         old->desk = NULL;
         if (site->desk)
@@ -254,6 +256,9 @@ void collector_report(const struct collector *c, size_t platform, enum collector
     strcpy(ret->why, f->why);
     if (f->balance && balance_keyless(f))
         snprintf(ret->why, sizeof ret->why, "%s", balance_keyless(f));
+    bool lost = f->site && f->site->status_lost && ((f->price && price_feed_has_status(f)) || (f->balance && balance_feed_has_status(f)));
+    if (!ret->why[0] && lost)
+        strcpy(ret->why, "the site has no /api/status any more: the usual currency and scale are taken");
     ret->fetched_at = f->fetched_at;
     ret->changed_at = f->changed_at;
     ret->next_at = f->next_at;

@@ -64,11 +64,21 @@ struct collector *collector_new(struct loop *loop, struct http *http, struct con
 struct collector *collector_free(struct collector *c); /* cancels what runs; returns NULL */
 void collector_start(struct collector *c);
 
+/* The platform's site is known, from before a restart, to have had an /api/status (its prices, as they were kept, are not in the source's
+ * usual currency). Call it before collector_start; an index that is none, and a platform whose status is known already (taken over from
+ * `old`), are left alone. For 24 hours from now rounds that need the status then fail as long as it is not told, even when the site says
+ * that it has none (404, a web page), so that what was kept stays instead of becoming USD. After that the site is believed: feeds that
+ * depend on the status are read in the usual currency, and their report's `why` says so although their state is "ok". Anything else than a
+ * status or a plain "there is none" (401, 403, a redirect, what is cut off, empty or says success:false) fails such rounds in any case,
+ * as long as no status was told. */
+void collector_expect_status(struct collector *c, size_t platform);
+
 struct collector_report {
     const char *source; /* as configured: "newapi", "config", "none", ... */
     const char *shape;  /* prices from "auto": the shape that it turned out to have; else the source; NULL = not known yet */
     enum collector_state state;
-    char why[COLLECTOR_WHY_MAX]; /* why it is not better, in words that are safe to show; "" = it is well */
+    char why[COLLECTOR_WHY_MAX]; /* why it is not better, in words that are safe to show; "" = it is well. "ok" may have one: the last try,
+                                    or what is missing */
     usec_t fetched_at;           /* when the last good answer came; -1 = never */
     usec_t changed_at;           /* when what it says last became different; -1 = never */
     usec_t next_at;              /* -1 = not planned */

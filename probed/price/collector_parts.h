@@ -59,6 +59,7 @@ enum told_kind {
 };
 struct told {
     enum told_kind kind;
+    int status;       /* of HTTP; 0 = none came */
     const char *body; /* of a good answer; NUL after it */
     size_t len;
     const char *etag; /* "" = none */
@@ -114,7 +115,9 @@ struct site {
     struct feed *price, *balance;    /* NULL = no such feed */
     struct desk *desk;               /* made when first needed */
     char status[BALANCE_STATUS_MAX]; /* what matters of /api/status; "" = it never gave one */
-    usec_t status_at;                /* when it was last asked with an answer of any sort; -1 = never */
+    usec_t status_at;                /* when that, or that it has none, was last told; -1 = never */
+    usec_t status_expected;          /* until then it is not believed that it has none; -1 = it may have none */
+    bool status_lost;                /* it had one once, and is now taken to have none */
 };
 
 void site_init(struct site *site, struct collector *c, size_t index);
@@ -126,7 +129,8 @@ void site_base(const struct site *site, struct buf *ret);
 void site_root(const struct site *site, struct buf *ret);
 /* A configured URL: whole, or a path at the platform's host. *ret_foreign: it is at another host than any endpoint. */
 void site_url(const struct site *site, const char *url, struct buf *ret, bool *ret_foreign);
-/* What was said to the question for /api/status. -EAGAIN: no answer that says anything, and there was none before: so it is not known. */
+/* What was said to the question for /api/status. -EAGAIN: no answer that says anything, and there was none before: so it is not known
+ * what prices and balances of the one-api family are in. */
 int site_status(struct site *site, const struct told *told, struct err *err) ATTR_UNUSED_RESULT;
 void url_encode(struct buf *ret, const char *text, const char *also);
 void secret_buf_done(struct buf *b); /* for CLEANUP: wipes */
@@ -201,7 +205,8 @@ struct price_feed {
     uint64_t context_now;
     char etag_now[128];
     bool groups_asked;
-    char telling[COLLECTOR_WHY_MAX]; /* why it was not at the places so far */
+    char telling[COLLECTOR_WHY_MAX];    /* why it was not at the places so far */
+    char statusless[COLLECTOR_WHY_MAX]; /* why a list of the one-api family could not be read; "" = it can */
     bool hurry;
     struct buf groups;
 
@@ -216,6 +221,8 @@ struct price_feed *price_feed_free(struct price_feed *p);
 void price_begin(struct feed *f);
 void price_end(struct feed *f);
 const char *price_feed_shape(const struct feed *f);
+/* Does what it says depend on the site's /api/status? */
+bool price_feed_has_status(const struct feed *f);
 struct price_context price_feed_context(const struct feed *f);
 /* The round has given this list, which is the feed's from now on. */
 void price_feed_take(struct feed *f, struct price_list *list);
@@ -223,6 +230,7 @@ void endpoints_ask(struct feed *f); /* for the next model */
 
 struct balance_feed *balance_feed_new(enum balance_source source);
 struct balance_feed *balance_feed_free(struct balance_feed *b);
+bool balance_feed_has_status(const struct feed *f);
 /* Why it cannot be asked at all: a key that it needs is not there. NULL = it can. */
 const char *balance_keyless(const struct feed *f);
 void balance_begin(struct feed *f);

@@ -120,7 +120,7 @@ static void test_openrouter(void **state)
     must_not(OR, or_open, "{\"error\":{\"code\":403,\"message\":\"Only management keys\"}}", NULL, "second answer: ");
     must_not(OR, "{\"data\":{\"limit\":5}}", NULL, NULL, "usage is not told");
     must_not(OR, "{\"data\":{\"usage\":-1}}", NULL, NULL, "usage is negative");
-    must_not(OR, "{\"data\":{\"usage\":1,\"limit\":2,\"limit_remaining\":-0.5}}", NULL, NULL, "limit_remaining is negative");
+    must_not(OR, "{\"data\":{\"usage\":1,\"limit\":-2,\"limit_remaining\":1}}", NULL, NULL, "limit is negative");
     must_not(OR, or_open, "{\"data\":{\"total_credits\":null,\"total_usage\":1}}", NULL, "total_credits is not told");
     must_not(OR, or_open, "{\"data\":{\"total_credits\":1e30,\"total_usage\":1}}", NULL, "total_credits is beyond all reason");
 }
@@ -178,7 +178,7 @@ static void test_siliconflow(void **state)
     must_not(SF, "{\"code\":20012,\"message\":\"Api key is invalid\",\"data\":null}", NULL, NULL, "Api key is invalid");
     must_not(SF, "{\"message\":\"OK\",\"data\":{\"totalBalance\":\"1\"}}", NULL, NULL, "error");
     must_not(SF, "\"Invalid token\"", NULL, NULL, "Invalid token");
-    must_not(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"-3.20\"}}", NULL, NULL, "totalBalance is negative");
+    must_not(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"3.20\",\"balance\":\"-1\"}}", NULL, NULL, "balance is negative");
     must_not(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"88,88\"}}", NULL, NULL, "totalBalance is no number");
     must_not(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"\"}}", NULL, NULL, "totalBalance is no number");
     must_not(SF, "{\"code\":20000,\"data\":{\"totalBalance\":[1]}}", NULL, NULL, "totalBalance is no number");
@@ -232,7 +232,7 @@ static void test_oneapi(void **state)
     must_not(ONE, one_sub, "{\"error\":{\"message\":\"m\",\"type\":\"upstream_error\"}}", NULL, "error: m");
     must_not(ONE, one_sub, NULL, NULL, "total_usage is not told");
     must_not(ONE, one_use, one_use, NULL, "hard_limit_usd is not told");
-    must_not(ONE, one_sub, "{\"total_usage\":1251}", NULL, "total_usage is more than hard_limit_usd");
+    must_not(ONE, one_sub, "{\"total_usage\":2501}", NULL, "total_usage is far more than hard_limit_usd");
     must_not(ONE, "{\"hard_limit_usd\":-12.5}", one_use, NULL, "hard_limit_usd is negative");
     must_not(ONE, "{\"hard_limit_usd\":\"lots\"}", one_use, NULL, "hard_limit_usd is no number");
     must_not(ONE, "{\"hard_limit_usd\":99999999}", one_use, NULL, "hard_limit_usd is beyond all reason");
@@ -306,7 +306,8 @@ static void test_newapi(void **state)
     assert_int_equal(b.expires, 1830297599 * USEC_PER_SEC);
     must_not(NA, "{\"success\":false,\"message\":\"No Authorization header\"}", NULL, NULL, "No Authorization header");
     must_not(NA, "{\"code\":false,\"message\":\"gone\"}", NULL, NULL, "gone");
-    must_not(NA, "{\"code\":true,\"data\":{\"total_available\":-1}}", NULL, NULL, "total_available is negative");
+    must_not(NA, "{\"code\":true,\"data\":{\"total_available\":1,\"total_used\":-1}}", NULL, NULL, "total_used is negative");
+    must_not(NA, "{\"code\":true,\"data\":{\"total_available\":-1,\"total_granted\":-1}}", NULL, NULL, "total_granted is negative");
     must_not(NA, "{\"code\":true,\"data\":{\"total_available\":2,\"total_granted\":1}}", NULL, NULL, "more than total_granted");
     must_not(NA, "{\"code\":true,\"data\":{\"total_granted\":5}}", NULL, NULL, "total_available is not told");
     must_not(NA, "{\"code\":true,\"data\":{\"unlimited_quota\":true}}", NULL, NULL, "total_used is not told");
@@ -333,7 +334,7 @@ static void test_user_self(void **state)
         must_not(sources[i], "{\"success\":false,\"message\":\"The access token is invalid.\"}", NULL, NULL,
                  "The access token is invalid.");
         must_not(sources[i], "{\"success\":true,\"data\":{\"used_quota\":1}}", NULL, NULL, "quota is not told");
-        must_not(sources[i], "{\"success\":true,\"data\":{\"quota\":-1,\"used_quota\":1}}", NULL, NULL, "quota is negative");
+        must_not(sources[i], "{\"success\":true,\"data\":{\"quota\":1,\"used_quota\":-1}}", NULL, NULL, "used_quota is negative");
         must_not(sources[i], "{\"success\":true,\"data\":{\"quota\":1,\"used_quota\":\"x\"}}", NULL, NULL, "used_quota is no number");
     }
 }
@@ -355,7 +356,7 @@ static void test_dmxapi(void **state)
     assert_int_equal(b.expires, 0);
     b = must(dmx, "{\"success\":true,\"data\":{\"used_quota\":5,\"remain_quota\":-5,\"unlimited_quota\":true}}", NULL, NULL, NULL);
     assert_money(b, U, MICRO(10), U);
-    must_not(dmx, "{\"success\":true,\"data\":{\"used_quota\":5,\"remain_quota\":-5}}", NULL, NULL, "remain_quota is negative");
+    must_not(dmx, "{\"success\":true,\"data\":{\"used_quota\":-5,\"remain_quota\":5}}", NULL, NULL, "used_quota is negative");
     must_not(dmx, "{\"success\":false,\"message\":\"no such token\"}", NULL, NULL, "no such token");
 }
 
@@ -407,6 +408,80 @@ static void test_words_are_harmless(void **state)
     assert_int_equal(try_all(NA, na_token, NULL, NULL, &wild, &b, &err), -EINVAL);
 }
 
+/* Requests are charged after they were answered: in the end an account is overdrawn. */
+#define assert_owed(b, owed_)                                                                                                              \
+    do {                                                                                                                                   \
+        struct balance got = (b);                                                                                                          \
+        assert_int_equal(got.left, 0);                                                                                                     \
+        assert_int_equal(got.owed, owed_);                                                                                                 \
+    } while (0)
+
+static void test_overdrawn_account(void **state)
+{
+    (void)state;
+    const enum balance_source selves[] = {BALANCE_SOURCE_NEWAPI_USER, BALANCE_SOURCE_AIHUBMIX, BALANCE_SOURCE_APIYI};
+    for (size_t i = 0; i < ARRAY_LEN(selves); i++) {
+        assert_owed(must(selves[i], "{\"success\":true,\"data\":{\"quota\":-5000,\"used_quota\":1}}", NULL, NULL, NULL), 10000000000);
+        must_not(selves[i], "{\"success\":true,\"data\":{\"quota\":-1e30}}", NULL, NULL, "beyond all reason");
+        must_not(selves[i], "{\"success\":true,\"data\":{\"quota\":[-1]}}", NULL, NULL, "no number");
+        must_not(selves[i], "{\"success\":true,\"data\":{\"quota\":\"-\"}}", NULL, NULL, "no number");
+        assert_owed(must(selves[i], "{\"success\":true,\"data\":{\"quota\":-0.0}}", NULL, NULL, NULL), 0);
+    }
+    struct balance b = must(NA, "{\"code\":true,\"data\":{\"total_granted\":5000000,\"total_available\":-100}}", NULL, NULL, NULL);
+    assert_owed(b, 200000000);
+    assert_int_equal(b.used, 10000200000000); /* what is owed was used as well */
+    assert_owed(must(BALANCE_SOURCE_DMXAPI, "{\"success\":true,\"data\":{\"remain_quota\":-10}}", NULL, NULL, NULL), 20000000);
+    must_not(BALANCE_SOURCE_DMXAPI, "{\"success\":true,\"data\":{\"remain_quota\":-1e25}}", NULL, NULL, "beyond all reason");
+}
+
+static void test_overdrawn_limit(void **state)
+{
+    (void)state;
+    const char *key = "{\"data\":{\"usage\":10.25,\"limit\":10,\"limit_remaining\":-0.25}}";
+    struct balance b = must(OR, key, NULL, NULL, NULL);
+    assert_owed(b, 250000000000);
+    assert_int_equal(b.scope, BALANCE_KEY);
+    /* What is tighter counts, below zero too. */
+    b = must(OR, key, "{\"data\":{\"total_credits\":10,\"total_usage\":10.5}}", NULL, NULL);
+    assert_owed(b, 500000000000);
+    assert_int_equal(b.scope, BALANCE_ACCOUNT);
+    b = must(OR, key, "{\"data\":{\"total_credits\":10,\"total_usage\":10.125}}", NULL, NULL);
+    assert_owed(b, 250000000000);
+    assert_int_equal(b.scope, BALANCE_KEY);
+}
+
+static void test_overdrawn_strings(void **state)
+{
+    (void)state;
+    struct balance b = must(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"-0.37\",\"balance\":\"0.00\",\"chargeBalance\":\"-0.37\"}}",
+                            NULL, NULL, NULL);
+    assert_owed(b, 370000000000);
+    assert_int_equal(b.gift, 0);
+    b = must(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"0.13\",\"balance\":\"0.50\",\"chargeBalance\":\"-0.37\"}}", NULL, NULL,
+             NULL);
+    assert_int_equal(b.left, 130000000000);
+    assert_int_equal(b.gift, 130000000000); /* the rest of it stands for what was overdrawn */
+    assert_int_equal(b.owed, 0);
+    assert_owed(must(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"-3.20\"}}", NULL, NULL, NULL), 3200000000000);
+    must_not(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"-99999999999999\"}}", NULL, NULL, "beyond all reason");
+    must_not(SF, "{\"code\":20000,\"data\":{\"totalBalance\":\"-1\",\"balance\":\"2\",\"chargeBalance\":\"1\"}}", NULL, NULL,
+             "more than totalBalance");
+}
+
+static void test_overdrawn_billing(void **state)
+{
+    (void)state;
+    const char *sub = "{\"hard_limit_usd\":5}", *newapi = status_of("\"quota_display_type\":\"USD\"");
+    assert_owed(must(ONE, sub, "{\"total_usage\":503}", NULL, NULL), 30000000000);
+    assert_owed(must(ONE, sub, "{\"total_usage\":500.00001}", NULL, NULL), 0); /* how it was rounded */
+    assert_owed(must(ONE, sub, "{\"total_usage\":600}", NULL, NULL), PICO_PER_UNIT);
+    assert_owed(must(ONE, "{\"hard_limit_usd\":100}", "{\"total_usage\":11000}", NULL, NULL), 10 * PICO_PER_UNIT);
+    /* The limit may be what is left; of new-api it is known that it is not. */
+    must_not(ONE, sub, "{\"total_usage\":601}", NULL, "far more than hard_limit_usd");
+    must_not(ONE, "{\"hard_limit_usd\":100}", "{\"total_usage\":11001}", NULL, "far more than hard_limit_usd");
+    assert_owed(must(ONE, sub, "{\"total_usage\":1500}", newapi, NULL), 10 * PICO_PER_UNIT);
+}
+
 static void test_status_is_kept_small(void **state)
 {
     (void)state;
@@ -443,6 +518,10 @@ int main(void)
         cmocka_unit_test(test_dmxapi),
         cmocka_unit_test(test_cut_at_every_byte),
         cmocka_unit_test(test_words_are_harmless),
+        cmocka_unit_test(test_overdrawn_account),
+        cmocka_unit_test(test_overdrawn_limit),
+        cmocka_unit_test(test_overdrawn_strings),
+        cmocka_unit_test(test_overdrawn_billing),
         cmocka_unit_test(test_status_is_kept_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,14 @@ static void start(void)
     collector_start(w.collector);
 }
 
+static void reload(struct config *config)
+{
+    struct collector *old = w.collector;
+    w.collector = collector_new(w.loop, w.http, config, &owner, old, 1);
+    collector_start(w.collector);
+    collector_free(old);
+}
+
 static void run(usec_t duration)
 {
     sim_loop_run_until(w.loop, loop_now(w.loop) + duration);
@@ -655,6 +663,136 @@ static void test_status_that_was_never_told(void **state)
     assert_told("balance 0 CNY 56000000000000\n");
 }
 
+/* What is no status and no plain "there is none": whoever cannot tell what a point is worth must not take it for USD. */
+static const struct no_status {
+    const char *body, *type, *why;
+    int status;
+} no_statuses[] = {
+    {"", "", "/api/status: HTTP 401", 401},
+    {"{\"message\":\"no\"}", "", "/api/status: HTTP 403", 403},
+    {"", "", "/api/status: HTTP 302, which is not followed", 302},
+    {"", "", "/api/status: HTTP 410", 410},
+    {"{\"success\":true,\"data\":{\"quota_per", "", "/api/status is no JSON", 0},
+    {"", "", "/api/status is no JSON", 0},
+    {"{\"success\":false,\"message\":\"maintenance\"}", "", "/api/status: no answer", 0},
+};
+
+static struct page *status_put(const struct no_status *no)
+{
+    struct page *page = page_put("http://r0/api/status", no->body);
+    page->status = no->status;
+    page->type = no->type[0] ? no->type : NULL;
+    return page;
+}
+
+static void test_garbage_is_no_status(void **state)
+{
+    (void)state;
+    platform(0, "newapi", "newapi");
+    page_put("http://r0/api/pricing", NEWAPI_ROW("1"));
+    page_put("http://r0/api/usage/token/", usage_token);
+    start();
+    for (size_t i = 0; i < ARRAY_LEN(no_statuses); i++) {
+        status_put(&no_statuses[i]);
+        run(3 * USEC_PER_HOUR);
+        assert_int_equal(w.priced + w.balances, 0);
+        assert_non_null(strstr(report(0, COLLECT_PRICE).why, no_statuses[i].why));
+        assert_non_null(strstr(report(0, COLLECT_BALANCE).why, no_statuses[i].why));
+    }
+    page_put("http://r0/api/status", STATUS(",\"price\":7"));
+    run(3 * USEC_PER_HOUR);
+    assert_told("priced 0 CNY m/=14000000,56000000\n");
+    /* Once it was told, it holds. */
+    for (size_t i = 0; i < ARRAY_LEN(no_statuses); i++) {
+        status_put(&no_statuses[i]);
+        run(USEC_PER_HOUR);
+    }
+    assert_state(0, COLLECT_PRICE, "ok");
+    assert_int_equal(w.priced, w.same + 1);
+    assert_int_equal(count(buf_str(&w.told), " USD "), 0);
+}
+
+/* A list that is sought may turn out to be none of the family; then it does not matter. */
+static void test_garbage_where_it_does_not_matter(void **state)
+{
+    (void)state;
+    platform(0, "auto", NULL);
+    page_put("http://r0/api/status", "")->status = 403;
+    page_put("http://r0/api/pricing", "")->status = 404;
+    page_put("http://r0/api/v1/models", "{\"data\":[{\"model_id\":\"m\",\"pricing\":{\"input\":1,\"output\":1}}]}");
+    platform(1, "auto", NULL);
+    page_put("http://r1/api/status", "")->status = 403;
+    page_put("http://r1/api/pricing", NEWAPI_ROW("1"));
+    start();
+    run(MINUTE);
+    assert_told("priced 0 USD m/=1000000,1000000\n");
+    assert_int_equal(w.priced, 1);
+    assert_string_equal(report(1, COLLECT_PRICE).why, "/api/status: HTTP 403");
+}
+
+static void expected_status(int code, const char *type)
+{
+    platform(0, "newapi", "newapi");
+    page_put("http://r0/api/pricing", NEWAPI_ROW("1"));
+    page_put("http://r0/api/usage/token/", usage_token);
+    struct page *status = page_put("http://r0/api/status", "<html></html>");
+    status->status = code;
+    status->type = type;
+}
+
+static void test_status_that_is_expected(void **state)
+{
+    (void)state;
+    expected_status(404, NULL);
+    w.collector = collector_new(w.loop, w.http, &w.config, &owner, NULL, 42);
+    collector_expect_status(w.collector, 0);
+    collector_expect_status(w.collector, 4711);
+    collector_start(w.collector);
+    run(12 * USEC_PER_HOUR);
+    static struct config same;
+    same = w.config;
+    reload(&same); /* is no restart: it goes on */
+    run(11 * USEC_PER_HOUR);
+    assert_int_equal(w.priced + w.balances, 0);
+    assert_string_equal(report(0, COLLECT_PRICE).why, "/api/status, which it once had: HTTP 404");
+    assert_state(0, COLLECT_BALANCE, "failed");
+    run(4 * USEC_PER_HOUR);
+    assert_told("priced 0 USD m/=2000000,8000000\n");
+    assert_state(0, COLLECT_PRICE, "ok");
+    assert_non_null(strstr(report(0, COLLECT_PRICE).why, "no /api/status any more"));
+    assert_non_null(strstr(report(0, COLLECT_BALANCE).why, "no /api/status any more"));
+    page_put("http://r0/api/status", STATUS(",\"price\":7"));
+    run(3 * USEC_PER_HOUR);
+    assert_told("priced 0 CNY m/=14000000,56000000\n");
+    assert_string_equal(report(0, COLLECT_PRICE).why, "");
+}
+
+static void test_status_that_comes_back(void **state)
+{
+    (void)state;
+    expected_status(0, "text/html");
+    w.collector = collector_new(w.loop, w.http, &w.config, &owner, NULL, 42);
+    collector_expect_status(w.collector, 0);
+    collector_start(w.collector);
+    run(USEC_PER_HOUR);
+    assert_string_equal(report(0, COLLECT_PRICE).why, "/api/status, which it once had: a web page instead of an answer");
+    struct page *status = page_put("http://r0/api/status", STATUS(",\"price\":7"));
+    status->type = NULL;
+    run(3 * USEC_PER_HOUR);
+    assert_told("priced 0 CNY m/=14000000,56000000\n");
+    assert_int_equal(count(buf_str(&w.told), " USD "), 0);
+}
+
+static void test_web_page_of_a_site_without_status(void **state)
+{
+    (void)state;
+    expected_status(0, "text/html");
+    start();
+    run(MINUTE);
+    assert_told("priced 0 USD m/=2000000,8000000\n");
+    assert_string_equal(report(0, COLLECT_PRICE).why, "");
+}
+
 /* --- who may run --------------------------------------------------------------------------------------------------------- */
 
 static void test_few_at_once(void **state)
@@ -688,14 +826,6 @@ static void test_few_at_once(void **state)
 }
 
 /* --- reload -------------------------------------------------------------------------------------------------------------- */
-
-static void reload(struct config *config)
-{
-    struct collector *old = w.collector;
-    w.collector = collector_new(w.loop, w.http, config, &owner, old, 1);
-    collector_start(w.collector);
-    collector_free(old);
-}
 
 static void test_reload_keeps(void **state)
 {
@@ -998,6 +1128,11 @@ int main(void)
         TEST(test_use_of_another_key),
         TEST(test_own_key_that_is_not_there),
         TEST(test_status_that_was_never_told),
+        TEST(test_garbage_is_no_status),
+        TEST(test_garbage_where_it_does_not_matter),
+        TEST(test_status_that_is_expected),
+        TEST(test_status_that_comes_back),
+        TEST(test_web_page_of_a_site_without_status),
         TEST(test_few_at_once),
         TEST(test_reload_keeps),
         TEST(test_reload_in_the_middle),
