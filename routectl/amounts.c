@@ -1,4 +1,5 @@
-/* Sums for people: large ones without cents and with commas between thousands, small ones as everywhere else (figures.h).
+/* Sums for people: large ones without cents and with commas between thousands, small ones as everywhere else (figures.h); balances to the
+ * cent.
  *
  * What is not finite, or beyond any sum of ours, is unknown: an answer that was tampered with makes no line of a hundred digits. */
 #include "routectl/amounts.h"
@@ -27,9 +28,21 @@ static char *digits(char *buf, size_t size, double units)
     return figure_amount(buf, size, units, NULL);
 }
 
+/* The number with the sign of the currency before it or its code behind, as figure_amount writes nothing at all: "$0.00", "0.00 POINTS". */
+static char *with_currency(char *buf, size_t size, const char *number, bool negative, const char *currency)
+{
+    char sign[32];
+
+    figure_amount(sign, sizeof sign, 0, currency);
+    char *zero = strstr(sign, "0.00");
+    const char *after = zero ? zero + strlen("0.00") : "";
+    snprintf(buf, size, "%s%.*s%s%s", negative ? "-" : "", zero ? (int)(zero - sign) : 0, sign, number, after);
+    return buf;
+}
+
 char *amount_shown(char *buf, size_t size, double units, const char *currency)
 {
-    char number[48], sign[32];
+    char number[48];
 
     if (!is_sum(units)) {
         snprintf(buf, size, "?");
@@ -37,13 +50,19 @@ char *amount_shown(char *buf, size_t size, double units, const char *currency)
     }
     if (fabs(units) < 999.995)
         return figure_amount(buf, size, units, currency);
-    /* The sign of the currency, or its code behind the number, from the way in which nothing at all is written: "$0.00", "0.00 POINTS". */
-    figure_amount(sign, sizeof sign, 0, currency);
     figure_thousands(number, sizeof number, llround(fabs(units)));
-    char *zero = strstr(sign, "0.00");
-    const char *after = zero ? zero + strlen("0.00") : "";
-    snprintf(buf, size, "%s%.*s%s%s", units < 0 ? "-" : "", zero ? (int)(zero - sign) : 0, sign, number, after);
-    return buf;
+    return with_currency(buf, size, number, units < 0, currency);
+}
+
+char *amount_exact(char *buf, size_t size, double units, const char *currency)
+{
+    char whole[40], number[48];
+
+    if (!is_sum(units) || (units != 0 && fabs(units) < 0.005))
+        return amount_shown(buf, size, units, currency);
+    long long cents = llround(fabs(units) * 100);
+    snprintf(number, sizeof number, "%s.%02lld", figure_thousands(whole, sizeof whole, cents / 100), cents % 100);
+    return with_currency(buf, size, number, units < 0, currency);
 }
 
 static struct cell cell_of(double number)
@@ -55,6 +74,15 @@ struct cell amount_cell(double units, const char *currency)
 {
     char shown[64];
     return is_sum(units) ? cell_shown(cell_of(units), "%s", amount_shown(shown, sizeof shown, units, currency)) : cell_unknown();
+}
+
+struct cell amount_balance(double units, const char *currency)
+{
+    char shown[64];
+    if (!is_sum(units))
+        return cell_unknown();
+    return cell_styled(cell_shown(cell_of(units), "%s", amount_exact(shown, sizeof shown, units, currency)),
+                       units < 0 ? STYLE_BAD : STYLE_PLAIN);
 }
 
 struct cell amount_price(double units, const char *currency)

@@ -9,6 +9,9 @@
 char *amount_shown(char *buf, size_t size, double units, const char *currency);
 struct cell amount_cell(double units, const char *currency);  /* NAN = unknown */
 struct cell amount_price(double units, const char *currency); /* the same, but nothing is "free" */
+/* A balance: to the cent however large, "$12,345.67", and "-$0.37" when it is overdrawn. What is less than half a cent is shown in full. */
+char *amount_exact(char *buf, size_t size, double units, const char *currency);
+struct cell amount_balance(double units, const char *currency); /* below zero: STYLE_BAD; NAN = unknown */
 /* " (0.90-1.50)" appended to ret, without the currency's sign; nothing if an end is unknown. */
 void amount_add_range(struct buf *ret, double low, double high);
 /* "385-497". */

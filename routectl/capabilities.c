@@ -106,7 +106,7 @@ static void write_matrix(struct matrix *m, const cJSON *const *routes, size_t le
 {
     struct column columns[CAPABILITIES_MAX + 5] = {
         {.key = "platform", .title = "PLATFORM", .least = 10},
-        {.key = "title", .title = "NAME", .drop = 4, .least = 8},
+        {.key = "title", .title = "NAME", .drop = CAPABILITIES_MAX + 4, .least = 8},
     };
     size_t count = 2;
     bool any_why = false;
@@ -114,10 +114,11 @@ static void write_matrix(struct matrix *m, const cJSON *const *routes, size_t le
     for (size_t i = 0; i < len; i++)
         any_why = any_why || field_words(routes[i], "why")[0];
     for (size_t c = 0; c < m->len; c++)
-        columns[count++] = (struct column){.key = m->names[c], .title = m->titles[c]};
-    columns[count++] = (struct column){.key = "tested_at", .title = "TRIED", .right = true, .drop = 2};
-    columns[count++] = (struct column){.key = "next_at", .title = "NEXT", .right = true, .drop = 3};
-    columns[count++] = (struct column){.key = "why", .title = any_why ? "WHY" : NULL, .wrap = true, .least = 14, .drop = 1};
+        columns[count++] = (struct column){.key = m->names[c], .title = m->titles[c], .drop = (int)c};
+    columns[count++] = (struct column){.key = "tested_at", .title = "TRIED", .right = true, .drop = CAPABILITIES_MAX + 2};
+    columns[count++] = (struct column){.key = "next_at", .title = "NEXT", .right = true, .drop = CAPABILITIES_MAX + 3};
+    columns[count++] =
+        (struct column){.key = "why", .title = any_why ? "WHY" : NULL, .wrap = true, .least = 14, .drop = CAPABILITIES_MAX + 1};
     writer_table(m->w, "routes", columns, count);
     for (size_t i = 0; i < len; i++) {
         struct cell cells[CAPABILITIES_MAX + 5];

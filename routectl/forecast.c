@@ -168,18 +168,20 @@ static struct cell runs_out_cell(const struct forecast *f, const cJSON *platform
     return cell_styled(cell_shown(cell, "in %s", days.shown), days.number < 3 ? STYLE_BAD : STYLE_WARN);
 }
 
-static struct cell price_cell(const struct forecast *f, const cJSON *price)
+/* units: say of what the prices of tokens are, because others in the column are of a call. */
+static struct cell price_cell(const struct forecast *f, const cJSON *price, bool units)
 {
     char in[64], out[64], call[64];
     double input = field_number(price, "input"), output = field_number(price, "output"), fee = field_number(price, "call");
     struct cell cell = cell_string("");
 
     if (isfinite(input) && isfinite(output) && fee > 0)
-        return cell_shown(cell, "%.20s/%.20s +%.20s", amount_shown(in, sizeof in, input, f->currency),
-                          amount_shown(out, sizeof out, output, f->currency), amount_shown(call, sizeof call, fee, f->currency));
+        return cell_shown(cell, "%.15s/%.15s%s +%.15s a call", amount_shown(in, sizeof in, input, f->currency),
+                          amount_shown(out, sizeof out, output, f->currency), units ? " /1M" : "",
+                          amount_shown(call, sizeof call, fee, f->currency));
     if (isfinite(input) && isfinite(output))
-        return cell_shown(cell, "%.30s/%.30s", amount_shown(in, sizeof in, input, f->currency),
-                          amount_shown(out, sizeof out, output, f->currency));
+        return cell_shown(cell, "%.28s/%.28s%s", amount_shown(in, sizeof in, input, f->currency),
+                          amount_shown(out, sizeof out, output, f->currency), units ? " /1M" : "");
     return isfinite(fee) ? cell_shown(cell, "%.40s a call", amount_shown(call, sizeof call, fee, f->currency)) : cell_unknown();
 }
 
@@ -249,14 +251,15 @@ static void write_table(const struct forecast *f, const cJSON *table)
     writer_fact(f->w, NULL, "by the table", cell_styled(cell_string(buf_str(&text)), isfinite(cost) ? STYLE_BOLD : STYLE_WARN));
 }
 
-static void write_candidate(const struct forecast *f, const struct candidate *candidate, int64_t workload, double table_cost, bool first)
+static void write_candidate(const struct forecast *f, const struct candidate *candidate, int64_t workload, double table_cost, bool units,
+                            bool first)
 {
     const cJSON *json = candidate->json;
     const char *why = json_string(json, "why"), *state = json_string(json, "state");
     bool known = isfinite(candidate->cost);
     double failed = field_number(json, "failed_share");
     struct cell failed_share = failed_cell(failed);
-    struct cell balance = amount_cell(field_number(json, "balance"), f->currency);
+    struct cell balance = amount_balance(field_number(json, "balance"), f->currency);
 
     writer_row(f->w, (struct cell[]){
                          cell_integer(workload),
@@ -271,7 +274,7 @@ static void write_candidate(const struct forecast *f, const struct candidate *ca
                          thousand_cell(f, json),
                          amount_member(json, "per_request"),
                          cell_styled(failed_share, failed > 0.05 ? STYLE_WARN : STYLE_PLAIN),
-                         price_cell(f, json_at(json, "price")),
+                         price_cell(f, json_at(json, "price"), units),
                          amount_member(json, "price.input"),
                          amount_member(json, "price.output"),
                          amount_member(json, "price.call"),
@@ -293,10 +296,14 @@ static void write_candidate(const struct forecast *f, const struct candidate *ca
 static void write_platforms(const struct forecast *f, const cJSON *only)
 {
     char title[32];
-    bool table = isfinite(field_number(only, "table.cost")), any_why = false;
+    bool table = isfinite(field_number(only, "table.cost")), any_why = false, any_call = false;
     const cJSON *workload, *item;
 
-    cJSON_ArrayForEach(item, json_at(only, "platforms")) any_why = any_why || field_words(item, "why")[0];
+    cJSON_ArrayForEach(item, json_at(only, "platforms"))
+    {
+        any_why = any_why || field_words(item, "why")[0];
+        any_call = any_call || field_number(item, "price.call") > 0;
+    }
     snprintf(title, sizeof title, "%.0f DAYS", f->days);
     const struct column columns[] = {
         {.key = "workload"},
@@ -311,7 +318,7 @@ static void write_platforms(const struct forecast *f, const cJSON *only)
         {.title = "1K REQ", .right = true, .drop = 2},
         {.key = "per_request"},
         {.key = "failed_share", .title = "FAILED", .right = true, .drop = 3},
-        {.title = "IN/OUT 1M", .right = true, .drop = 8},
+        {.title = any_call ? "PRICE" : "IN/OUT 1M", .right = true, .drop = 8},
         {.key = "price_input"},
         {.key = "price_output"},
         {.key = "price_call"},
@@ -336,7 +343,7 @@ static void write_platforms(const struct forecast *f, const cJSON *only)
         if (!only)
             writer_group(f->w, "model", field_words(workload, "model"), NULL, STYLE_PLAIN);
         for (size_t i = 0; i < len; i++)
-            write_candidate(f, &list[i], number_of, field_number(workload, "table.cost"), i == 0);
+            write_candidate(f, &list[i], number_of, field_number(workload, "table.cost"), any_call, i == 0);
     }
     writer_table_end(f->w);
     if (only && cJSON_GetArraySize(json_at(only, "platforms")) == 0)

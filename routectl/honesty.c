@@ -120,16 +120,16 @@ static void write_routes(struct doubts *d, const cJSON *const *routes, size_t le
     const bool details = d->command->longer;
     const struct column columns[] = {
         {.key = "platform", .title = "PLATFORM", .least = 10},
-        {.key = "title", .title = "NAME", .drop = 5, .least = 8},
-        {.key = "dishonesty", .title = "DOUBT", .right = true},
-        {.key = "samples", .title = "N", .right = true, .drop = 4},
+        {.key = "title", .title = "NAME", .drop = 7, .least = 8},
+        {.key = "dishonesty", .title = "DOUBT", .right = true, .drop = 1},
+        {.key = "samples", .title = "N", .right = true, .drop = 6},
         {.key = "signal", .title = "SIGNAL"},
         {.key = "share", .title = "SHARE", .right = true},
-        {.key = "count", .title = "SEEN", .right = true, .drop = 1},
+        {.key = "count", .title = "SEEN", .right = true, .drop = 3},
         {.key = "of"},
-        {.key = "weighs", .title = details ? "WEIGHS" : NULL, .drop = 3},
-        {.key = "at", .title = "LAST", .right = true, .drop = 2},
-        {.key = "evidence", .title = "EVIDENCE", .wrap = true, .least = 14},
+        {.key = "weighs", .title = details ? "WEIGHS" : NULL, .drop = 5},
+        {.key = "at", .title = "LAST", .right = true, .drop = 4},
+        {.key = "evidence", .title = "EVIDENCE", .wrap = true, .least = 12, .drop = 2},
         {.key = "text"},
     };
 

@@ -34,7 +34,7 @@ static struct cell balance_cell(const cJSON *balance)
     struct cell cell = amount_cell(field_number(balance, "left"), json_string(balance, "currency"));
 
     if (cell.kind != CELL_UNKNOWN)
-        return cell_styled(cell, strcmp(state, "ok") == 0 ? STYLE_PLAIN : STYLE_WARN);
+        return cell_styled(cell, cell.number < 0 ? STYLE_BAD : strcmp(state, "ok") == 0 ? STYLE_PLAIN : STYLE_WARN);
     if (!state[0] || strcmp(state, "none") == 0)
         return cell;
     return cell_styled(cell_shown(cell, "%.20s", state), strcmp(state, "failed") == 0 ? STYLE_BAD : STYLE_DIM);

@@ -299,7 +299,7 @@ static void write_details(const struct pricing *p)
     };
     const cJSON *model;
 
-    writer_heading(p->w, "Details");
+    writer_heading(p->w, "Details; prices are of a million tokens, or of a call where it says so");
     writer_table(p->w, "details", columns, ARRAY_LEN(columns));
     cJSON_ArrayForEach(model, json_at(p->json, "models"))
     {

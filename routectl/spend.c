@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define CHANGES_SHOWN 20
+#define EXPIRY_SOON   (30 * 86400.0) /* what expires later needs no look yet */
 
 struct spending {
     const struct command *command;
@@ -25,7 +26,8 @@ struct spending {
 
 static struct cell sum(const struct spending *s, const cJSON *json, const char *path)
 {
-    return amount_cell(field_number(json, path), s->currency);
+    double units = field_number(json, path);
+    return fabs(units) >= 1 ? cell_styled(amount_balance(units, s->currency), STYLE_PLAIN) : amount_cell(units, s->currency);
 }
 
 static bool has_alert(const cJSON *platform, const char *name)
@@ -44,18 +46,18 @@ static bool has_alert(const cJSON *platform, const char *name)
 static struct cell balance_cell(const struct spending *s, const cJSON *platform)
 {
     const char *state = field_words(platform, "balance.state");
-    struct cell cell = sum(s, platform, "balance.left");
+    struct cell cell = amount_balance(field_number(platform, "balance.left"), s->currency);
     bool failed = strcmp(state, "failed") == 0;
 
     if (field_true(platform, "balance.unlimited"))
-        return cell_shown(cell, "unlimited");
+        return cell_styled(cell_shown(cell, "unlimited"), STYLE_PLAIN);
     if (cell.kind == CELL_UNKNOWN)
         return cell_styled(cell_shown(cell, "%s",
                                       strcmp(state, "none") == 0 ? "no source"
                                       : state[0]                 ? state
                                                                  : "-"),
                            failed ? STYLE_BAD : STYLE_DIM);
-    if (has_alert(platform, "low_credit"))
+    if (has_alert(platform, "low_credit") || cell.number < 0)
         return cell_styled(cell, STYLE_BAD);
     return cell_styled(cell, strcmp(state, "ok") == 0 ? STYLE_PLAIN : STYLE_WARN);
 }
@@ -128,17 +130,17 @@ enum {
 
 static const struct column all_columns[COL_COUNT] = {
     [COL_PLATFORM] = {.key = "platform", .title = "PLATFORM", .least = 10},
-    [COL_TITLE] = {.key = "title", .title = "NAME", .drop = 6, .least = 8},
+    [COL_TITLE] = {.key = "title", .title = "NAME", .drop = 7, .least = 8},
     [COL_LEFT] = {.key = "left", .title = "BALANCE", .right = true},
-    [COL_OWN] = {.key = "own_left", .title = "ITS OWN", .right = true, .drop = 4},
-    [COL_AGE] = {.key = "age_s", .title = "AGE", .right = true, .drop = 3},
-    [COL_BURN] = {.key = "burn_per_day", .title = "BURN A DAY", .right = true, .drop = 1},
-    [COL_RUNWAY] = {.key = "runway", .title = "RUNWAY"},
+    [COL_OWN] = {.key = "own_left", .title = "ITS OWN", .right = true, .drop = 5},
+    [COL_AGE] = {.key = "age_s", .title = "AGE", .right = true, .drop = 4},
+    [COL_BURN] = {.key = "burn_per_day", .title = "BURN A DAY", .right = true, .drop = 2},
+    [COL_RUNWAY] = {.key = "runway", .title = "RUNWAY", .drop = 1},
     [COL_SPENT] = {.key = "probes_spent", .title = "PROBES", .right = true},
-    [COL_EXPECTED] = {.key = "probes_expected", .title = "A DAY", .right = true, .drop = 7},
-    [COL_LIMIT] = {.key = "probes_limit", .title = "LIMIT", .right = true, .drop = 5},
-    [COL_PROBES_LEFT] = {.key = "probes_left", .title = "LEFT", .right = true, .drop = 2},
-    [COL_SOURCE] = {.key = "source", .title = "SOURCE", .drop = 8},
+    [COL_EXPECTED] = {.key = "probes_expected", .title = "A DAY", .right = true, .drop = 8},
+    [COL_LIMIT] = {.key = "probes_limit", .title = "LIMIT", .right = true, .drop = 6},
+    [COL_PROBES_LEFT] = {.key = "probes_left", .title = "LEFT", .right = true, .drop = 3},
+    [COL_SOURCE] = {.key = "source", .title = "SOURCE", .drop = 9},
     [COL_STATE] = {.key = "state"},
     [COL_WHY] = {.key = "why"},
     [COL_OWN_CURRENCY] = {.key = "own_currency"},
@@ -168,7 +170,7 @@ static void write_platform(const struct spending *s, const cJSON *platform)
     cells[COL_PLATFORM] = cell_string(json_string(platform, "platform"));
     cells[COL_TITLE] = cell_string(json_string(platform, "title"));
     cells[COL_LEFT] = balance_cell(s, platform);
-    cells[COL_OWN] = amount_cell(field_number(platform, "balance.own_left"), own);
+    cells[COL_OWN] = amount_balance(field_number(platform, "balance.own_left"), own);
     cells[COL_AGE] = amount_age(field_number(platform, "balance.age_s"));
     cells[COL_BURN] = burn_cell(s, platform);
     cells[COL_RUNWAY] = runway_cell(platform);
@@ -217,13 +219,13 @@ static void write_total(const struct spending *s, const struct total *t)
     for (size_t c = 0; c < COL_COUNT; c++)
         cells[c] = cell_shown(cell_unknown(), " ");
     cells[COL_PLATFORM] = cell_string("total");
-    cells[COL_LEFT] = t->with_balance > 0 ? amount_cell(t->left, s->currency) : cell_unknown();
+    cells[COL_LEFT] = t->with_balance > 0 ? amount_balance(t->left, s->currency) : cell_unknown();
     cells[COL_BURN] = t->with_burn > 0 ? amount_cell(t->burn, s->currency) : cell_unknown();
     cells[COL_SPENT] = t->with_spent > 0 ? amount_cell(t->spent, s->currency) : cell_unknown();
     cells[COL_LIMIT] = sum(s, s->json, "budget.limit_per_day");
     cells[COL_PROBES_LEFT] = sum(s, s->json, "budget.left");
     for (size_t c = 0; c < COL_COUNT; c++)
-        cells[c] = cell_styled(cells[c], STYLE_BOLD);
+        cells[c] = cell_styled(cells[c], cells[c].style == STYLE_BAD ? STYLE_BAD : STYLE_BOLD);
     writer_row(s->w, cells);
 }
 
@@ -286,15 +288,22 @@ static void write_budget(const struct spending *s)
     writer_fact(s->w, NULL, "budget", cell_styled(cell_string(buf_str(&text)), rest <= 0 || stretch > 1.005 ? STYLE_WARN : STYLE_PLAIN));
 }
 
+static bool is_overdrawn(const cJSON *platform)
+{
+    return !field_true(platform, "balance.unlimited") && amount_balance(field_number(platform, "balance.left"), NULL).number < 0;
+}
+
 static void write_alert(const struct spending *s, const cJSON *platform, const char *alert)
 {
     const char *name = field_words(platform, "platform");
     char left[64];
     struct cell runway = runway_cell(platform);
 
+    if (strcmp(alert, "low_credit") == 0 && is_overdrawn(platform))
+        return; /* said already */
     if (strcmp(alert, "low_credit") == 0)
         writer_note(s->w, STYLE_BAD, "- %s: low credit: %s left", name,
-                    amount_shown(left, sizeof left, field_number(platform, "balance.left"), s->currency));
+                    amount_exact(left, sizeof left, field_number(platform, "balance.left"), s->currency));
     else if (strcmp(alert, "short_runway") == 0)
         writer_note(s->w, STYLE_BAD, "- %s: the credit lasts for only %s", name, runway.shown[0] ? runway.shown : "a short time");
     else
@@ -311,22 +320,26 @@ static void write_alerts(const struct spending *s)
         const char *state = field_words(platform, "balance.state"), *why = json_string(platform, "balance.why");
         bool bad = strcmp(state, "failed") == 0 || strcmp(state, "stale") == 0;
         struct cell expires = amount_when(platform, "balance.expires_at", s->now);
+        bool expiry = expires.kind != CELL_UNKNOWN && expires.number - s->now <= EXPIRY_SOON, overdrawn = is_overdrawn(platform);
         double gift = field_number(platform, "balance.gift");
         char sum_text[64];
-        if (!any && (bad || cJSON_GetArraySize(json_at(platform, "alerts")) > 0 || expires.kind != CELL_UNKNOWN)) {
+        if (!any && (bad || overdrawn || expiry || cJSON_GetArraySize(json_at(platform, "alerts")) > 0)) {
             writer_heading(s->w, "To be looked at");
             any = true;
         }
+        if (overdrawn)
+            writer_note(s->w, STYLE_BAD, "- %s: overdrawn: %s owed", field_words(platform, "platform"),
+                        amount_exact(sum_text, sizeof sum_text, -field_number(platform, "balance.left"), s->currency));
         cJSON_ArrayForEach(alert, json_at(platform, "alerts"))
             write_alert(s, platform, cJSON_GetStringValue(alert) ? cJSON_GetStringValue(alert) : "?");
         if (bad)
             writer_note(s->w, STYLE_WARN, "- %s: the balance cannot be read%s%s", field_words(platform, "platform"), why ? ": " : "",
                         why ? why : "");
-        if (expires.kind == CELL_UNKNOWN)
+        if (!expiry)
             continue;
         bool over = strncmp(expires.shown, "in ", 3) != 0;
         writer_note(s->w, STYLE_WARN, "- %s: %s%s %s %s%s", field_words(platform, "platform"), gift > 0 ? "a gift of " : "the credit",
-                    gift > 0 ? amount_shown(sum_text, sizeof sum_text, gift, s->currency) : "", over ? "expired" : "expires", expires.shown,
+                    gift > 0 ? amount_exact(sum_text, sizeof sum_text, gift, s->currency) : "", over ? "expired" : "expires", expires.shown,
                     over ? " ago" : "");
     }
 }
@@ -334,7 +347,7 @@ static void write_alerts(const struct spending *s)
 static void write_changes(const struct spending *s)
 {
     static const struct column columns[] = {
-        {.key = "at", .title = "AGO", .right = true},
+        {.key = "at", .title = "AGO", .right = true, .drop = 1},
         {.key = "platform", .title = "PLATFORM", .least = 10},
         {.key = "kind", .title = "WHAT"},
         {.key = "amount", .title = "AMOUNT", .right = true},
@@ -377,7 +390,7 @@ static void write_routes(const struct spending *s)
         {.key = "model", .title = "MODEL", .least = 14},
         {.key = "level", .title = "PROBED"},
         {.key = "spent", .title = "SPENT", .right = true},
-        {.key = "expected", .title = "A PROBE", .right = true},
+        {.key = "expected", .title = "A PROBE", .right = true, .drop = 1},
         {.key = "reserve", .title = "RESERVED", .right = true, .drop = 3},
         {.key = "tripped"},
         {.key = "why", .title = "WHY", .wrap = true, .least = 16, .drop = 2},

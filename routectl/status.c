@@ -225,7 +225,7 @@ static void write_platform(struct overview *o, const cJSON *platform)
                    cell_styled(ratio, up == routes ? STYLE_PLAIN : STYLE_WARN),
                    cell_integer(routes),
                    json_number(platform, "spent", &spent) ? figure_money((int64_t)llround(spent * 1e12), o->currency) : cell_unknown(),
-                   amount_cell(field_number(platform, "balance.left"), json_string(platform, "balance.currency")),
+                   amount_balance(field_number(platform, "balance.left"), json_string(platform, "balance.currency")),
                    cell_string(json_string(platform, "balance.currency")),
                    cell_string(key),
                    cell_bool(has_key),

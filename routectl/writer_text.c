@@ -235,15 +235,16 @@ static void table_group(struct writer *w, const struct writer_group *group)
 {
     struct buf text CLEANUP(buf_done) = BUF_INIT;
     text_escape_terminal(&text, group->value, strlen(group->value), 200);
+    size_t width = text_width(buf_str(&text)), columns = w->setup.columns;
     style_on(w, STYLE_BOLD);
     buf_add(&w->out, text.data, text.len);
     style_off(w, STYLE_BOLD);
-    if (group->beside) {
+    if (group->beside && (columns == 0 || width + GAP < columns)) {
         buf_add_str(&w->out, "  ");
         style_on(w, group->style);
         buf_clear(&text);
         text_escape_terminal(&text, group->beside, strlen(group->beside), 400);
-        buf_add(&w->out, buf_str(&text), text.len);
+        text_add_cell(&w->out, buf_str(&text), columns > 0 ? columns - width - GAP : SIZE_MAX, TEXT_LEFT, false);
         style_off(w, group->style);
     }
     buf_add_char(&w->out, '\n');

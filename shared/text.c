@@ -102,7 +102,7 @@ bool text_is_harmful(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7F && c <= 0x9F)           /* C0, DEL, C1 */
            || c == 0xAD                                   /* soft hyphen: seen or not as the terminal likes */
-           || c == 0x061C || (c >= 0x200E && c <= 0x200F) /* direction marks */
+           || c == 0x061C || (c >= 0x200B && c <= 0x200F) /* zero-width spaces and joiners, direction marks */
            || (c >= 0x2028 && c <= 0x202E)                /* line separators, bidi embeddings and overrides */
            || (c >= 0x2060 && c <= 0x206F)                /* word joiner, isolates, deprecated format characters */
            || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) || (c >= 0xE0000 && c <= 0xE007F); /* hidden tags */

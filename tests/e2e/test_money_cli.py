@@ -244,7 +244,7 @@ def test_spend(d):
     assert re.search(r"openrouter .* \$27.60 +\$27.60 +5m +\$2.30 \(1.90-3.10\) +12 d \(9-15\) +\$0.04 +\$0.05 +\$0.10 +\$0.06", text)
     assert re.search(r"poloapi .* 2.1 d \(1.8-2.7\)", text) and re.search(r"siliconflow .* ¥87.77 .* not falling", text)
     assert re.search(r"4sapi +4SAPI +failed +- +- +- +insufficient data", text) and re.search(r"apiyi .* pending", text) and re.search(r"explinks .* no source", text)
-    assert re.search(r"aihubmix .* unlimited +\$1,541 .* unlimited", text)
+    assert re.search(r"aihubmix .* unlimited +\$1,540.50 .* unlimited", text)
     assert re.search(r"total +\$131.00 +\$4.41 +\$0.36 +\$1.00 +\$0.59", text) and "counts the 5 of 9 balances" in text
     assert "$0.41 of $1.00 a day spent on probes, $0.59 left; probes come 2 times as seldom" in text
     look = text[text.index("To be looked at"):]
@@ -287,6 +287,50 @@ def test_spend_without_limits_or_news(d):
     assert "$0.20 spent on probes in 24 hours, no limit" in text and "LIMIT" not in text and "To be looked at" not in text and "Changes" not in text and "seldom" not in text
 
 
+def test_spend_to_the_cent(d):
+    whole = ANSWERS["/v1/spend"]({"platform": ["openrouter", "dmxapi"]})
+    whole["platforms"][0]["balance"].update(left=12345.67, expires_at=whole["now"] + 402 * 86400)
+    whole["platforms"][1]["balance"].update(left=361.33, own_left=2511.79)
+    d.answers["/v1/spend"] = whole
+    text = run(d, "spend").stdout
+    assert re.search(r"openrouter .* \$12,345.67 ", text) and "¥2,511.79" in text and re.search(r"total +\$12,707.00 ", text)
+    assert "expires" not in text and "To be looked at" not in text  # not within 30 days
+    for at, words in ((29 * 86400, "the credit expires in 28d 23h"), (-7200, "the credit expired 2h 0m ago")):
+        whole["platforms"][0]["balance"]["expires_at"] = time.time() + at
+        assert f"- openrouter: {words}" in run(d, "spend").stdout
+
+
+def test_spend_of_what_is_overdrawn(d):
+    whole = ANSWERS["/v1/spend"]({"platform": ["openrouter", "dmxapi"]})
+    whole["platforms"][0]["balance"].update(left=10.0, own_left=10.0)
+    whole["platforms"][1]["balance"].update(left=-0.37, own_left=-2.66)
+    whole["platforms"][1]["alerts"] = ["low_credit"]
+    d.answers["/v1/spend"] = whole
+    text = run(d, "spend").stdout
+    assert re.search(r"dmxapi .* -\$0.37 +-¥2.66 ", text) and re.search(r"total +\$9.63 ", text)
+    assert "To be looked at\n  - dmxapi: overdrawn: $0.37 owed\n" in text and "low credit" not in text
+    assert "\033[31m" in (out := screen(d, "spend", columns=120)[1]) and re.search(r"\033\[31m +-\$0.37", out)
+    assert next(r for r in tables(d, "spend")[0]["platforms"] if r["platform"] == "dmxapi")["left"] == "-0.37"
+
+
+@pytest.mark.parametrize("args", [("spend",), ("spend", "siliconflow"), ("capabilities",), ("honesty",)])
+def test_fits_a_very_small_terminal(d, args):
+    code, out = screen(d, *args, columns=40, rows=20)
+    assert code == 0
+    for line in plain(out).splitlines():
+        assert columns_of(line) <= 40, line
+
+
+def test_no_hidden_characters_of_a_relay(d):
+    hidden = "\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
+    whole = ANSWERS["/v1/spend"]({})
+    whole["platforms"][4]["balance"]["why"] = "no" + hidden
+    d.answers["/v1/spend"] = whole
+    for form in ((), ("--tsv",), ("--json",)):
+        text = run(d, "spend", *form).stdout
+        assert not set(hidden) & set(text) and "\\u200b\\u200c\\u200d" in text
+
+
 # --- forecast ---------------------------------------------------------------------------------------------------------------
 
 def test_forecast_of_what_is_declared(d):
@@ -299,6 +343,18 @@ def test_forecast_of_what_is_declared(d):
     assert order(first, ["dmxapi", "siliconflow", "openrouter", "aihubmix", "explinks"])
     assert re.search(r"openrouter +OpenRouter +up +\$540.00 +502-648 +\+5.3% +\$0.36 +0.31% +\$0.15/\$0.60 +newapi +\$27.60 +in 1.9 d \(1.5-2.5\)", first)
     assert re.search(r"siliconflow .* not in 30 d", first) and re.search(r"aihubmix .* unlimited", first) and re.search(r"explinks .* - +- .* no price known", first)
+
+
+def test_forecast_of_a_price_by_the_call(d):
+    whole = ANSWERS["/v1/forecast"]({"model": [MODELS[0]]})
+    by = {p["platform"]: p for p in whole["workloads"][0]["platforms"]}
+    by["siliconflow"]["price"].update(input=None, output=None, call=0.001)
+    by["dmxapi"]["price"]["call"] = 0.002
+    by["aihubmix"]["balance"] = 12345.67
+    d.answers["/v1/forecast"] = whole
+    text = run(d, "forecast").stdout
+    assert "1M" not in text.splitlines()[2] and re.search(r"siliconflow .* \$0.001 a call +newapi", text) and re.search(r"dmxapi .* \$0.13/\$0.40 /1M \+\$0.002 a call ", text)
+    assert re.search(r"openrouter .* \$0.15/\$0.60 /1M ", text) and re.search(r"aihubmix .* \$12,345.67 ", text)
 
 
 def test_forecast_of_a_workload(d):

@@ -42,6 +42,36 @@ static void sums(void **state)
     assert_int_equal(amount_price(NAN, "USD").kind, CELL_UNKNOWN);
 }
 
+static void balances(void **state)
+{
+    (void)state;
+    static const struct {
+        double units;
+        const char *currency, *want;
+    } cases[] = {{12345.67, "USD", "$12,345.67"},
+                 {2511.79, "CNY", "¥2,511.79"},
+                 {-0.37, "USD", "-$0.37"},
+                 {-12345.6, "USD", "-$12,345.60"},
+                 {999.996, "USD", "$1,000.00"},
+                 {0, "USD", "$0.00"},
+                 {0.375, "USD", "$0.38"},
+                 {1234567, "POINTS", "1,234,567.00 POINTS"},
+                 {0.0012, "USD", "$0.0012"},
+                 {-0.0012, "USD", "-$0.0012"},
+                 {1500.5, NULL, "1,500.50"},
+                 {NAN, "USD", "?"},
+                 {9.9e12, "USD", "$9,900,000,000,000.00"},
+                 {1e300, "USD", "?"}};
+    char text[64];
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_string_equal(amount_exact(text, sizeof text, cases[i].units, cases[i].currency), cases[i].want);
+    assert_string_equal(amount_balance(-0.37, "USD").shown, "-$0.37");
+    assert_int_equal(amount_balance(-0.37, "USD").style, STYLE_BAD);
+    assert_int_equal(amount_balance(0, "USD").style, STYLE_PLAIN);
+    assert_int_equal(amount_balance(NAN, "USD").kind, CELL_UNKNOWN);
+    assert_int_equal(amount_balance(-1e300, "USD").kind, CELL_UNKNOWN);
+}
+
 static void ranges(void **state)
 {
     (void)state;
@@ -135,7 +165,8 @@ static void by_model(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sums), cmocka_unit_test(ranges),  cmocka_unit_test(days),
-                                       cmocka_unit_test(ages), cmocka_unit_test(moments), cmocka_unit_test(by_model)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sums),    cmocka_unit_test(balances), cmocka_unit_test(ranges),
+                                       cmocka_unit_test(days),    cmocka_unit_test(ages),     cmocka_unit_test(moments),
+                                       cmocka_unit_test(by_model)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

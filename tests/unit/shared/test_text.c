@@ -213,6 +213,10 @@ static void escapes(void **state)
                         "\\u202egpj.exe");
     assert_string_equal(escaped("\xE2\x81\xA6\xE2\x81\xA9\xE2\x80\xA8\xEF\xBB\xBF", 12, 100), "\\u2066\\u2069\\u2028\\ufeff");
     assert_string_equal(escaped("\xF3\xA0\x81\x81", 4, 100), "\\U000e0041");
+    assert_string_equal(escaped("a\xE2\x80\x8B\xE2\x80\x8C\xE2\x80\x8D\xE2\x81\xA0\xE2\x81\xA4", 16, 100),
+                        "a\\u200b\\u200c\\u200d\\u2060\\u2064");
+    for (uint32_t c = 0x2000; c <= 0x2070; c++)
+        assert_int_equal(text_is_harmful(c), (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F));
     assert_string_equal(escaped("\xE4\xB8\xAD\xE6\x96\x87", 6, 1), "\xE4\xB8\xAD");
     assert_string_equal(escaped("\xE4\xB8", 2, 9), "\xEF\xBF\xBD");
     assert_string_equal(escaped("abc", 3, 0), "");
