@@ -99,8 +99,7 @@ void collecting_enter(struct daemon *d)
         if (pricing_by_status(d->pricing, i))
             collector_expect_status(d->world->collector, i);
     collector_report(d->world->collector, COLLECTOR_NO_PLATFORM, COLLECT_REFERENCE, &report);
-    if (report.list)
-        pricing_reference(d->pricing, report.list);
+    pricing_reference(d->pricing, report.list);
     for (size_t i = 0; i < d->world->config->platforms_len; i++) { /* routes that are new find their prices in the lists that are there */
         collector_report(d->world->collector, i, COLLECT_PRICE, &report);
         if (report.list)

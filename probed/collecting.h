@@ -7,7 +7,7 @@
 struct daemon;
 
 struct collector_owner collecting_owner(struct daemon *d);
-/* A new world's collector knows what the old one's did: what of it is kept by reference is told anew. */
+/* After pricing_enter: a new world's collector knows what the old one's did, and tells it anew; all prices are put in force. */
 void collecting_enter(struct daemon *d);
 
 #endif

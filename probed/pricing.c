@@ -491,7 +491,6 @@ void pricing_enter(struct pricing *p)
         }
     }
     free(old);
-    pricing_refresh(p, SIZE_MAX);
 }
 
 /* --- over a restart ---------------------------------------------------------------------------------------------------- */

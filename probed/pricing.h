@@ -45,7 +45,7 @@ struct route_price {
 
 struct pricing *pricing_new(struct daemon *d);
 struct pricing *pricing_free(struct pricing *p); /* returns NULL */
-/* The world was made or made anew: from here on its routes are meant; prices of same-named routes stay. */
+/* The world was made or made anew: from here on its routes are meant; prices of same-named routes stay. pricing_reference then puts all in force. */
 void pricing_enter(struct pricing *p);
 /* A platform's list was read at that time of the wall clock. before: the one before, for what changed in it as a whole; NULL = it is as it was, or the first of this run. */
 void pricing_listed(struct pricing *p, size_t platform, const struct price_list *list, const struct price_list *before, usec_t fetched_at);

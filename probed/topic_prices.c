@@ -83,8 +83,6 @@ static void add_reference(const struct topic *t, cJSON *json, size_t platform, s
     json_add_number(json, "off_reference", off > 0 ? off : NAN);
 }
 
-static double positive(double x) { return x >= 0 ? x : NAN; }
-
 static void add_verified(const struct topic *t, cJSON *json, int id)
 {
     cJSON *v = json_add_object(json, "verified");
@@ -93,9 +91,9 @@ static void add_verified(const struct topic *t, cJSON *json, int id)
         accounts_ratio(purse_accounts(t->d->purse), id, t->now, &r);
     json_add_string(v, "state", account_state_name(r.state));
     json_add_string(v, "why", r.why == ACCOUNT_WHY_SURE ? NULL : account_why_text(r.why));
-    json_add_number(v, "ratio", positive(r.ratio));
-    json_add_number(v, "low", positive(r.low));
-    json_add_number(v, "high", positive(r.high));
+    json_add_number(v, "ratio", topic_positive(r.ratio));
+    json_add_number(v, "low", topic_positive(r.low));
+    json_add_number(v, "high", topic_positive(r.high));
     json_add_string(v, "evidence", r.evidence == ACCOUNT_NO_EVIDENCE ? NULL : account_evidence_name(r.evidence));
     json_add_int(v, "windows", r.windows);
     json_add_bool(v, "of_mix", r.of_mix);
@@ -109,7 +107,7 @@ static void add_inflation(const struct topic *t, cJSON *json, int id)
     if (id >= 0)
         accounts_inflation(purse_accounts(t->d->purse), id, t->now, &i);
     json_add_string(v, "state", account_tokens_name(i.state));
-    json_add_number(v, "ratio", positive(i.ratio));
+    json_add_number(v, "ratio", topic_positive(i.ratio));
     json_add_int(v, "extra", i.extra);
     json_add_int(v, "samples", i.samples);
 }
@@ -218,7 +216,7 @@ void topics_add_sources(struct daemon *d, size_t platform, cJSON *json)
     json_add_string(balance, "why", r.why[0] ? r.why : NULL);
     json_add_number(balance, "left", credit.at < 0 || credit.reading.left == -1 ? NAN : topic_money(&t, credit.reading.left, currency));
     json_add_string(balance, "currency", t.currency);
-    json_add_number(balance, "runway_days", positive(credit.days));
+    json_add_number(balance, "runway_days", topic_positive(credit.days));
     topic_add_time(&t, balance, "at", credit.at);
     topic_add_alerts(&credit, balance);
 }

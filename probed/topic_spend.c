@@ -51,8 +51,6 @@ void topic_add_alerts(const struct account_credit *credit, cJSON *json)
         json_add_string(alerts, NULL, "short_runway");
 }
 
-static double positive(double x) { return x >= 0 ? x : NAN; }
-
 static void add_credit(const struct topic *t, cJSON *json, size_t platform, const struct account_credit *credit)
 {
     const char *currency = purse_currency(t->d->purse, platform);
@@ -63,9 +61,9 @@ static void add_credit(const struct topic *t, cJSON *json, size_t platform, cons
     json_add_number(burn, "hours", credit->burn_hours);
     cJSON *runway = json_add_object(json, "runway");
     json_add_string(runway, "state", account_runway_name(credit->runway));
-    json_add_number(runway, "days", positive(credit->days));
-    json_add_number(runway, "low", positive(credit->days_low));
-    json_add_number(runway, "high", positive(credit->days_high));
+    json_add_number(runway, "days", topic_positive(credit->days));
+    json_add_number(runway, "low", topic_positive(credit->days_low));
+    json_add_number(runway, "high", topic_positive(credit->days_high));
     cJSON *changes = json_add_array(json, "changes");
     for (int i = 0; i < credit->changes_len; i++) {
         cJSON *change = json_add_object(changes, NULL);

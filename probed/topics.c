@@ -30,6 +30,8 @@ double topic_a_million(const struct topic *t, int64_t pico, const char *currency
     return pico > INT64_MAX / 1000000 ? topic_known(t, pico, currency) * 1e6 : topic_known(t, pico < 0 ? -1 : pico * 1000000, currency);
 }
 
+double topic_positive(double x) { return x >= 0 ? x : NAN; }
+
 void topic_add_time(const struct topic *t, cJSON *json, const char *name, usec_t steady)
 {
     json_add_time(json, name, steady < 0 ? -1 : steady + t->offset);

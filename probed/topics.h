@@ -40,6 +40,7 @@ bool topic_wants_model(const struct topic *t, const char *model);
 /* Units of the shown currency; NAN: there is no rate, or it is unknown (pico < 0 where it cannot be). */
 double topic_money(const struct topic *t, int64_t pico, const char *currency);
 double topic_known(const struct topic *t, int64_t pico, const char *currency); /* below 0 = not known */
+double topic_positive(double x); /* NAN where it is below 0, which is "not known" */
 double topic_a_million(const struct topic *t, int64_t pico, const char *currency); /* tokens, of a price a token; below 0 = not known */
 void topic_add_time(const struct topic *t, cJSON *json, const char *name, usec_t steady); /* below 0: null */
 void topic_add_age(cJSON *json, const char *name, usec_t age);                            /* below 0: null */

@@ -196,9 +196,9 @@ bool anchors_hold(struct anchors *a, struct target *t, const struct observation 
 bool anchors_local(const struct anchors *a);
 void anchors_forget(struct anchors *a, const struct target *t);
 
-/* send.c: 0, or -errno with nothing started. `path` is appended to the endpoint's URL; callbacks and timeouts are the caller's, in *request. */
-int send_post(struct target *t, struct http_target *http, enum dialect_id dialect, const char *path, const struct chat_request *chat,
-              struct http_request *request);
+/* send.c: 0, or -errno with nothing started. To the endpoint of the route's dialect, by the request's own path; of a chat, by the configured one if there is one. Callbacks and
+ * timeouts are the caller's, in *request. */
+int send_post(struct target *t, struct http_target *http, const struct chat_request *chat, bool is_chat, struct http_request *request);
 
 /* rare.c */
 void rare_init(struct platform *pf, struct platform *before, struct prober *p, size_t platform);

@@ -234,12 +234,7 @@ static bool member_send(struct target *t, struct member *m)
     struct chat_request chat;
     challenge_make(&challenge, &t->p->random);
     struct chat_ask ask = chat_ask_of(pf->routes[t->index], challenge.prompt);
-    CLEANUP(buf_done) struct buf path = BUF_INIT;
     dialect_get(route->dialect)->request(&chat, &ask);
-    if (pf->config->chat_path)
-        dialect_add_path(&path, pf->config->chat_path, route->upstream);
-    else
-        buf_add_str(&path, buf_str(&chat.path));
     *m = (struct member){.target = t, .timeout_stage = STAGE_COUNT};
     m->reading = chat_reading_new(route->dialect, route->upstream, &challenge);
     chat_reading_asked(m->reading, &ask);
@@ -254,7 +249,7 @@ static bool member_send(struct target *t, struct member *m)
         .on_done = on_done,
         .arg = m,
     };
-    int r = send_post(t, m->http, route->dialect, buf_str(&path), &chat, &request);
+    int r = send_post(t, m->http, &chat, true, &request);
     chat_request_done(&chat);
     if (r < 0) {
         m->reading = chat_reading_free(m->reading);

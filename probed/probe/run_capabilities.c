@@ -268,15 +268,10 @@ static int send_request(struct target *t)
     struct chat_request chat;
     double most;
     int prompt;
-    CLEANUP(buf_done) struct buf path = BUF_INIT;
     ask.max_tokens = limits(t, trial->now.capability, &prompt, &most);
     if (chat_of(t)->manners.most_tokens > 0 && ask.max_tokens > chat_of(t)->manners.most_tokens)
         ask.max_tokens = chat_of(t)->manners.most_tokens;
     capability_request(&trial->now, &ask, &chat);
-    if (pf->config->chat_path && trial->now.capability != CAPABILITY_EMBEDDINGS)
-        dialect_add_path(&path, pf->config->chat_path, route->upstream);
-    else
-        buf_add_str(&path, buf_str(&chat.path));
     bool stream = trial->now.capability == CAPABILITY_STREAM;
     trial->timeout_stage = STAGE_COUNT;
     trial->body = (struct buf)BUF_CAP(CAPABILITY_BODY_MAX);
@@ -295,7 +290,7 @@ static int send_request(struct target *t)
         .on_done = on_done,
         .arg = t,
     };
-    int r = send_post(t, t->http, route->dialect, buf_str(&path), &chat, &request);
+    int r = send_post(t, t->http, &chat, trial->now.capability != CAPABILITY_EMBEDDINGS, &request);
     chat_request_done(&chat);
     if (r < 0) {
         trial->reading = chat_reading_free(trial->reading);

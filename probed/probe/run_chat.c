@@ -136,18 +136,12 @@ void chat_abandon(struct target *t)
 
 static int send_request(struct target *t, const struct config_route *route)
 {
-    const struct config_platform *c = t->p->platforms[t->platform].config;
     const struct config_timeouts *timeouts = &target_probe(t)->timeouts;
     struct chat_ask ask = chat_ask_of(t, t->challenge.prompt);
     struct chat_request chat;
-    CLEANUP(buf_done) struct buf path = BUF_INIT;
     dialect_get(route->dialect)->request(&chat, &ask);
     chat_reading_asked(t->reading, &ask);
     t->sent = chat.sent;
-    if (c->chat_path)
-        dialect_add_path(&path, c->chat_path, route->upstream);
-    else
-        buf_add_str(&path, buf_str(&chat.path));
     struct http_request request = {
         .connect_timeout = timeouts->connect,
         .headers_timeout = timeouts->headers,
@@ -157,7 +151,7 @@ static int send_request(struct target *t, const struct config_route *route)
         .on_done = on_done,
         .arg = t,
     };
-    int r = send_post(t, t->http, route->dialect, buf_str(&path), &chat, &request);
+    int r = send_post(t, t->http, &chat, true, &request);
     chat_request_done(&chat);
     return r;
 }

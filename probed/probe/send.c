@@ -4,10 +4,10 @@
 
 #include "probed/probe/prober_parts.h"
 
-int send_post(struct target *t, struct http_target *http, enum dialect_id dialect, const char *path, const struct chat_request *chat,
-              struct http_request *request)
+int send_post(struct target *t, struct http_target *http, const struct chat_request *chat, bool is_chat, struct http_request *request)
 {
     const struct platform *pf = &t->p->platforms[t->platform];
+    enum dialect_id dialect = target_route(t)->dialect;
     if (pf->in_use[dialect] == UINT8_MAX)
         return -ENOENT;
     t->endpoint = pf->in_use[dialect];
@@ -22,7 +22,10 @@ int send_post(struct target *t, struct http_target *http, enum dialect_id dialec
 
     CLEANUP(buf_done) struct buf url = BUF_INIT;
     buf_add_str(&url, pf->config->endpoints[t->endpoint].url);
-    buf_add_str(&url, path);
+    if (is_chat && pf->config->chat_path)
+        dialect_add_path(&url, pf->config->chat_path, target_route(t)->upstream);
+    else
+        buf_add_str(&url, buf_str(&chat->path));
     request->method = "POST";
     request->url = buf_str(&url);
     request->headers = headers;

@@ -206,7 +206,8 @@ def test_a_reload_finds_prices_in_the_lists_that_are_there(sim):
         assert (row["source"], row["input"], row["state"]) == ("newapi", pytest.approx(3), "ok")
         made["newapi"]["models"] = {"m": {"upstream": "not-listed"}, "n": {}}
         d.reload(whole(made))
-        assert d.wait(lambda: price_row(d, "newapi"))["source"] == "none"
+        row = d.wait(lambda: (r := price_row(d, "newapi"))["upstream_model"] == "not-listed" and r)
+        assert row["source"] == "none"
         assert price_row(d, "newapi", "n")["source"] == "none"
 
 
