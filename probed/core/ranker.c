@@ -75,6 +75,7 @@ void ranker_free(struct ranker *r)
     free(r->eligible_room);
     free(r->prepared_room);
     free(r->evidence_room);
+    free(r->crowd_room);
     free(r);
 }
 
@@ -204,7 +205,6 @@ static int add_model(struct ranker *r, const char *name)
     *m = (struct ranked_model){
         .name = alloc_string(name),
         .standings = alloc_zero(r->policies_len, sizeof(struct standing)),
-        .tolerated = CAPACITY_TOLERATED,
         .due = r->now,
         .round = r->now,
         .observed_at = r->now,
@@ -436,7 +436,7 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
 
     if (o->source == SOURCE_TRAFFIC)
         add_demand(r, route, o, now);
-    bool counts = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, r->models[route->model].tolerated, now);
+    bool counts = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, r->models[route->model].shortage, now);
 
     r->models[route->model].observed_at = now;
     ranker_mark(r, route);

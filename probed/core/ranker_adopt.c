@@ -83,8 +83,7 @@ static void adopt_model(struct ranked_model *to, const struct ranked_model *from
 {
     to->demand = from->demand;
     to->lost = from->lost;
-    to->tolerated = from->tolerated;
-    to->tolerated_at = from->tolerated_at;
+    to->shortage = from->shortage;
     to->observed_at = from->observed_at;
     to->round = from->round;
     to->repriced = from->repriced;

@@ -65,7 +65,17 @@ struct prepared {
     enum rank_class rank_class;
     uint8_t exclusion; /* enum route_reason; REASON_FIRST = none */
     uint16_t cap, flags;
-    bool provisional, probation;
+    uint16_t probation; /* slots; 256 = none */
+    bool provisional;
+};
+
+/* How a route takes more load, whatever the policy: by its share, in steps of 1/24 of the demand (ranker_price.c). */
+#define PRICE_LEVELS 24
+#define PRICE_REFUSAL 0.04 /* loss of a refused try by itself, beside the chance that the next one is refused too */
+struct crowd {
+    bool rises;
+    double odds[PRICE_LEVELS + 1];  /* of the last request's refusal */
+    double waits[PRICE_LEVELS + 1]; /* what it makes itself and the others wait more, in first tokens of the route */
 };
 
 /* Whether clients follow the shares or know only rank 1 (ranker_follow.c). */
@@ -117,8 +127,7 @@ struct ranked_model {
     usec_t round;       /* when time alone is reason enough */
     struct rate demand; /* reported traffic, tries of all its routes */
     struct rate lost;   /* those that failed: they are tried again elsewhere */
-    double tolerated;   /* the part of it that may be refused */
-    usec_t tolerated_at;
+    bool shortage;      /* more is asked than all usable routes take */
     usec_t observed_at; /* last observation of one of its routes */
     /* How routes fail together, by pairs of indices; NULL for models of more than RELATED_MOST routes, where it is worked out each time. */
     float *related;
@@ -158,6 +167,9 @@ struct ranker {
     bool *eligible_room;
     struct prepared *prepared_room;
     struct rank_evidence *evidence_room;
+    struct crowd *crowd_room; /* NULL = never needed */
+    bool crowded;             /* some of the model's routes rise */
+    double price;             /* loss of one request more, of the ranking that is being made; 0 = not priced */
 };
 
 /* ranker.c */
@@ -210,9 +222,17 @@ void ranker_choose_leader(const struct ranker *r, const struct ranker_pairs *pai
 double ranker_leader_room(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int i,
                           usec_t now); /* slots of its cap that it keeps free for what failed elsewhere */
 
+double ranker_leader_retries(const struct ranked_model *m); /* requests a second that failed elsewhere */
+
+/* ranker_price.c: after ranker_prepare, before any policy; then for each policy, the caps in slots_room */
+bool ranker_is_reported(const struct ranked_model *m, usec_t now); /* traffic, lately */
+void ranker_draw_crowds(struct ranker *r, size_t model, usec_t now);
+void ranker_see_shortage(const struct ranker *r, struct ranked_model *m, usec_t now);
+void ranker_price_load(struct ranker *r, const struct ranked_model *m, const struct standing *s, const struct policy *policy, usec_t now);
+
 /* ranker_share.c: slots and ranks, from s->order */
 void ranker_share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs,
-                  const struct rank_result *result, bool first_changed, usec_t now);
+                  const struct policy *policy, const struct rank_result *result, bool first_changed, usec_t now);
 
 /* table.c */
 void ranker_fill_row(const struct ranked_route *route, const struct loss_input *in, const struct policy *policy, const struct place *place,

@@ -1,37 +1,34 @@
 /* Who is rank 1, and who is rank 2 behind it.
  *
  * Three kinds of clients. Nothing is reported: rank 1 is a route with a large share, since clients that know no weights send everything
- * there. They are seen to follow the shares: then only what failed elsewhere comes to rank 1, and it is the best route that has room for
- * that beside its own share; the good routes need not be kept half empty for it. They are seen to know rank 1 only: then it is the pair of
- * the least expected loss, what the first refuses going to the second; where no pair can take it all, rank 1 goes round second by second,
- * in proportion to the shares. */
+ * there. They are seen to follow the shares: then only what failed elsewhere comes to rank 1, and it is the first as long as nobody
+ * refuses, else whoever takes that at the least cost (a good route has to give up some of its own share for it); the other good routes need
+ * not be kept half empty for it. They are seen to know rank 1 only: then it is the pair of the least expected loss, what the first refuses
+ * going to the second; where no pair can take it all, rank 1 goes round second by second, in proportion to the shares. */
 #include <math.h>
 
 #include "probed/core/ranker_inside.h"
 
-#define REPORTS_LAST    (2 * USEC_PER_MINUTE)
-#define RETRIES         2.0  /* times those seen lately: they come in bursts */
-#define RETRIES_LEAST   0.02 /* of all that is asked */
+#define RETRIES         1.5  /* times those seen lately: they come in bursts */
+#define RETRIES_LEAST   0.01 /* of all that is asked */
 #define RETRIES_MOST    0.25
+#define LEADER_HOLDS    0.1 /* of the last request refused: what a leader has to hold */
+#define STAYS           0.4 /* a leader stays until another one costs so much less */
+#define STAYS_NEW       0.2 /* less still in its first minute: what it refuses now may be the burst that it was chosen in */
+#define NEW             USEC_PER_MINUTE
 #define UNREPORTED_ROOM 0.6   /* of its cap: what a capped leader may have as its share */
 #define KEEPS           0.5   /* of the largest share or cap: a leader stays */
 #define TAKES           0.9   /* the first takes the lead back */
-#define ROOM_TO_LEAD    1.2   /* times what is needed: a new leader */
-#define ROOM_TO_RETURN  2.0   /* the first */
 #define PAIRS           32    /* routes that are looked at */
 #define REFUSED_LOSS    0.005 /* of a refused try itself */
 #define LEADER_STAYS    0.005
 #define FIRST_STAYS     0.01
+#define FULL            0.5  /* of the last request refused: as much as a route takes */
 #define HOLDS           0.85 /* of what the limits of two say: bursts go beyond */
 #define SLICE           USEC_PER_SEC
 #define OWES_MOST       (2.0 * TABLE_SLOTS)
 #define OWED_MOST       (1.0 * TABLE_SLOTS)
 #define LOST_MOST       0.5
-
-static bool is_reported(const struct ranked_model *m, usec_t now)
-{
-    return m->demand.began > 0 && now - m->demand.at <= REPORTS_LAST;
-}
 
 /* The part of the tries that failed, of which each is followed by another one. */
 static double lost_part(const struct ranked_model *m)
@@ -47,13 +44,18 @@ static double retries_room(const struct ranked_model *m)
     return fmin(RETRIES_MOST, RETRIES * lost_part(m) + RETRIES_LEAST) * TABLE_SLOTS;
 }
 
+double ranker_leader_retries(const struct ranked_model *m)
+{
+    return rate_at(&m->demand, m->demand.at) * (lost_part(m) + RETRIES_LEAST);
+}
+
 double ranker_leader_room(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int i, usec_t now)
 {
     unsigned cap = r->prepared_room[i].cap;
 
     if (i != s->leader || cap == TABLE_SLOTS)
         return 0;
-    if (!is_reported(m, now))
+    if (!ranker_is_reported(m, now))
         return cap * (1 - UNREPORTED_ROOM);
     return follow_alone(&s->follow, now) ? 0 : retries_room(m);
 }
@@ -79,37 +81,70 @@ static int by_share(const struct ranker *r, const struct ranked_model *m, const 
     return leaders >= KEEPS * most ? s->leader : widest;
 }
 
-/* Clients follow the shares: the best that has room for retries; in want of any the one that can take most. */
-static int by_room(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int first)
+static bool has_slots(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int i)
 {
-    double need = retries_room(m);
-    int widest = first, best = -1, most = 0, leaders = 0;
+    for (size_t k = 0; k < m->len; k++)
+        if ((int)s->order[k] == i)
+            return r->share_room[k] > 0;
+    return false;
+}
 
-    for (size_t k = 0; k < m->len; k++) {
-        int i = (int)s->order[k], cap = r->prepared_room[i].cap;
-        double asked = need * (i == s->leader ? 1 : i == first ? ROOM_TO_RETURN : ROOM_TO_LEAD);
+/* What it costs, a second, that what fails elsewhere is tried again on the k-th: its loss, that it refuses some of it, which then have no
+ * other chance, and that its own share goes where it is dearer, since a leader has to keep room. */
+static double cost_to_lead(const struct ranker *r, const struct ranked_model *m, const struct standing *s, size_t k, double demand,
+                           double retries)
+{
+    uint32_t i = s->order[k];
+    const struct capacity *c = &r->routes[m->routes[i]]->stats.capacity;
+    double loss = (double)r->rank_room[i].loss / LOSS_NANO, gain = fmax(0, r->price - loss);
+    double share = r->share_room[k] * demand / TABLE_SLOTS;
 
-        if (r->share_room[k] == 0)
-            continue;
-        leaders = i == s->leader ? cap : leaders;
-        if (best < 0 && (cap == TABLE_SLOTS || cap - r->share_room[k] >= asked))
-            best = i;
-        widest = cap > most ? i : widest;
-        most = cap > most ? cap : most;
-    }
-    if (best == first)
+    /* As it would be if another one led. */
+    if (c->limit > 0)
+        share = fmin(demand, capacity_takes(c, gain / (gain + PRICE_REFUSAL)));
+    double own = fmax(0, fmin(share, capacity_takes(c, LEADER_HOLDS) - retries));
+
+    return retries * (loss + capacity_refuses(c, own + retries)) + (share - own) * gain;
+}
+
+static double stays(const struct standing *s, usec_t now)
+{
+    return s->follow.leads_len > 0 && now - s->follow.leads[0].at < NEW ? STAYS_NEW : STAYS;
+}
+
+/* Clients follow the shares: whoever takes what failed elsewhere at the least cost. While the first was never refused there is no need to
+ * look. */
+static int by_room(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int first, usec_t now)
+{
+    double demand = rate_at(&m->demand, m->demand.at), retries = demand * (RETRIES * lost_part(m) + RETRIES_LEAST), least = INFINITY;
+    int best = -1, widest = first, most = 0;
+
+    if (r->routes[m->routes[first]]->stats.capacity.limit <= 0 && r->prepared_room[first].cap == TABLE_SLOTS && has_slots(r, m, s, first))
         return first;
-    if (leaders > 0 && (leaders >= 2 * need || (best < 0 && leaders >= KEEPS * most)))
-        return s->leader;
+    for (size_t k = 0; k < m->len; k++) {
+        int i = (int)s->order[k];
+
+        widest = r->share_room[k] > most ? i : widest;
+        most = r->share_room[k] > most ? r->share_room[k] : most;
+        if (r->share_room[k] == 0 || r->prepared_room[i].probation < TABLE_SLOTS)
+            continue;
+        double cost = cost_to_lead(r, m, s, k, demand, retries) * (i == s->leader ? stays(s, now) : 1);
+
+        if (cost < least) {
+            least = cost;
+            best = i;
+        }
+    }
     return best >= 0 ? best : widest;
 }
 
 /* The part of the clients' first tries that it can take. */
 static double capacity_part(const struct ranker *r, const struct ranked_model *m, uint32_t i)
 {
-    double cap = r->prepared_room[i].cap;
+    double demand = rate_at(&m->demand, m->demand.at) * (1 - lost_part(m)), cap = r->prepared_room[i].probation;
+    double takes = capacity_takes(&r->routes[m->routes[i]]->stats.capacity, FULL);
 
-    return cap < TABLE_SLOTS ? cap / (CAPACITY_HEADROOM * TABLE_SLOTS * (1 - lost_part(m))) : 1;
+    return fmin(demand > 0 ? takes / demand : 1, cap / TABLE_SLOTS);
 }
 
 struct pair {
@@ -159,14 +194,6 @@ static int most_owed(const struct ranker *r, const struct ranked_model *m, const
     return best;
 }
 
-static bool has_slots(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int i)
-{
-    for (size_t k = 0; k < m->len; k++)
-        if ((int)s->order[k] == i)
-            return r->share_room[k] > 0;
-    return false;
-}
-
 /* A second of all the traffic for whom most is owed to, and what it refuses for the next one. */
 static void next_slice(const struct ranker *r, const struct ranked_model *m, struct standing *s, usec_t now)
 {
@@ -195,12 +222,12 @@ void ranker_choose_leader(const struct ranker *r, const struct ranker_pairs *pai
 {
     const struct ranked_model *m = pairs->model;
 
-    if (first < 0 || r->rank_room[first].pinned || !is_reported(m, now) || !follow_alone(&s->follow, now)) {
+    if (first < 0 || r->rank_room[first].pinned || !ranker_is_reported(m, now) || !follow_alone(&s->follow, now)) {
         s->second = -1;
         if (first < 0 || r->rank_room[first].pinned)
             s->leader = first;
         else
-            s->leader = is_reported(m, now) ? by_room(r, m, s, first) : by_share(r, m, s, first);
+            s->leader = ranker_is_reported(m, now) ? by_room(r, m, s, first, now) : by_share(r, m, s, first);
         return;
     }
     struct pair pair = choose_pair(r, s, pairs, first);

@@ -16,7 +16,7 @@
 #include "shared/alloc.h"
 
 #define PICKLE_MAGIC 0x4b525052u /* "RPRK" */
-#define PICKLE_VERSION 3 /* raised with every change of what is pickled, here or in route_pickle.c */
+#define PICKLE_VERSION 4 /* raised with every change of what is pickled, here or in route_pickle.c */
 #define ROUTES_MOST 65536
 #define POLICIES_MOST 256
 #define NAME_SIZE 256
@@ -24,7 +24,7 @@
 #define CREDIT_MOST (4.0 * TABLE_SLOTS)
 #define CATCH_UP (30 * USEC_PER_DAY)
 
-_Static_assert(sizeof(struct ranked_route) == 6880 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
+_Static_assert(sizeof(struct ranked_route) == 6952 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
 _Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 224 && sizeof(struct standing) == 256, "a member is not pickled yet");
 
 static void input_pickle(struct pickle *p, struct loss_input *in)
@@ -163,8 +163,7 @@ static void model_pickle(struct pickle *p, struct ranked_model *m)
 {
     rate_pickle(p, &m->demand);
     rate_pickle(p, &m->lost);
-    pickle_part(p, &m->tolerated, 0, 1);
-    pickle_time(p, &m->tolerated_at);
+    pickle_bool(p, &m->shortage);
     pickle_time(p, &m->observed_at);
     pickle_time(p, &m->due);
     pickle_time(p, &m->round);

@@ -10,9 +10,6 @@
 #include "probed/core/ranker_inside.h"
 #include "probed/core/schedule.h"
 
-#define TOLERATE_MORE 0.15 /* ln, a second */
-#define TOLERATE_LESS 0.10
-#define TOLERATED_MOST 0.3
 #define DEFENDS_FROM 3.0 /* observations */
 
 double ranker_together(const void *arg, size_t i, size_t j)
@@ -71,27 +68,15 @@ void ranker_prepare(struct ranker *r, size_t model, usec_t now)
         p->exclusion = (uint8_t)ranker_exclusion(r, route);
         p->cap = (uint16_t)ranker_cap(r, route, now);
         p->provisional = route_samples(&route->stats, now) < r->rules.samples;
-        p->probation = health_probation_slots(&route->stats.health) < TABLE_SLOTS;
+        p->probation = (uint16_t)(route->override == OVERRIDE_ENABLE ? TABLE_SLOTS : health_probation_slots(&route->stats.health));
         flags |= p->provisional ? ROW_PROVISIONAL : 0U;
         flags |= route_unscorable(&route->stats) ? ROW_UNSCORABLE : 0U;
         flags |= route->restored ? ROW_RESTORED : 0U;
         flags |= route->override == OVERRIDE_PIN ? ROW_PINNED : 0U;
         flags |= route->price.known ? 0U : ROW_PRICE_UNKNOWN;
-        flags |= p->probation ? ROW_PROBATION : 0U;
+        flags |= health_probation_slots(&route->stats.health) < TABLE_SLOTS ? ROW_PROBATION : 0U;
         p->flags = (uint16_t)flags;
     }
-}
-
-/* When the caps do not add up to the demand, more refusals have to be put up with, by all alike: caps grow until they do. */
-static void set_tolerated(const struct ranker *r, struct ranked_model *m, usec_t now)
-{
-    double caps = 0, seconds = fmin(5, (double)(now - m->tolerated_at) / (double)USEC_PER_SEC);
-
-    for (size_t i = 0; i < m->len; i++)
-        caps += r->prepared_room[i].rank_class <= RANK_FLAPPING ? r->prepared_room[i].cap : 0;
-    m->tolerated *= exp(seconds * (caps < CAPACITY_HEADROOM * TABLE_SLOTS ? TOLERATE_MORE : -TOLERATE_LESS));
-    m->tolerated = fmin(fmax(m->tolerated, CAPACITY_TOLERATED), TOLERATED_MOST);
-    m->tolerated_at = now;
 }
 
 /* Inputs of what changed, and the states. */
@@ -187,7 +172,7 @@ static enum route_reason reason_of(const struct ranker *r, const struct ranked_r
         return REASON_BEYOND;
     if (result->challenger == (int)i)
         return REASON_CHALLENGER;
-    if (p->probation)
+    if (p->flags & ROW_PROBATION)
         return REASON_PROBATION;
     if (place->slots > 0 && place->slots >= p->cap)
         return REASON_CAPPED;
@@ -281,7 +266,7 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     s->first = result.first;
     s->challenger = result.challenger;
     s->pinned = result.first >= 0 && r->rank_room[result.first].pinned;
-    ranker_share(r, m, s, &pairs, &result, result.first != old, now);
+    ranker_share(r, m, s, &pairs, &r->policies[policy], &result, result.first != old, now);
     describe(r, m, s, &r->policies[policy], &result, &field);
     if (result.first != old) {
         s->changed = r->hard = true;
@@ -323,7 +308,8 @@ void ranker_rank_model(struct ranker *r, size_t model, usec_t at)
     update_routes(r, m, at);
     loss_pool(m->inputs, m->len);
     ranker_prepare(r, model, at);
-    set_tolerated(r, m, at);
+    ranker_draw_crowds(r, model, at);
+    ranker_see_shortage(r, m, at);
     for (size_t p = 0; p < r->policies_len; p++)
         rank_policy(r, model, p, at);
     r->revision += m->moved ? 1 : 0;

@@ -1,17 +1,17 @@
 /* From an order to shares and ranks, for one (policy, model).
  *
- * Slots go by loss among the best class there is, within the caps (slots.c). Ranks then follow the shares: first the leader (ranker_lead.c), then the
- * others with slots by how many they have, since they are where a failed request is tried again, then the fallbacks in the order of their losses. The
- * leader's cap keeps some room for what failed elsewhere. */
+ * Slots go by loss among the best class there is, within the caps (slots.c), which are priced where there is load (ranker_price.c). Ranks
+ * then follow the shares: first the leader (ranker_lead.c), then the others with slots by how many they have, since they are where a failed
+ * request is tried again, then the fallbacks in the order of their losses. The leader's cap keeps some room for what failed elsewhere. */
 #include <math.h>
 #include <string.h>
 
 #include "probed/core/ranker_inside.h"
 
 #define MOVE_PER_SECOND 8.0
-#define MOVE_MOST 32.0
-/* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there for
- * every client. */
+#define MOVE_MOST       32.0
+/* Two routes are equal for sharing only if they also fail about equally often: a retry that hides one's failures in the loss is not there
+ * for every client. */
 #define SHARE_FAILURE 0.01
 
 /* Who may have slots: the best class there is (a pinned route may be first from a worse one); the overflow of usable ones may go to those
@@ -21,8 +21,8 @@ static bool takes(enum rank_class rank_class, enum rank_class best)
     return rank_class != RANK_EXCLUDED && (rank_class <= best || (best <= RANK_UNSEEN && rank_class <= RANK_FLAPPING));
 }
 
-static void share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct rank_result *result, bool first_changed,
-                  usec_t now)
+static void share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct policy *policy,
+                  const struct rank_result *result, bool first_changed, usec_t now)
 {
     s->move = fmin(MOVE_MOST, s->move + MOVE_PER_SECOND * (double)(now - s->move_at) / (double)USEC_PER_SEC);
     s->move_at = now;
@@ -41,13 +41,15 @@ static void share(struct ranker *r, const struct ranked_model *m, struct standin
         if (rank->rank_class != result->best)
             r->slots_room[k].loss = INFINITY;
     }
+    ranker_price_load(r, m, s, policy, now);
     int moved = slots_share(r->slots_room, m->len, r->rules.alike, first_changed ? -1 : (int)s->move, r->share_room);
 
     if (!first_changed)
         s->move = fmax(0, s->move - moved);
 }
 
-/* The leader first, then its second where there is one; of two other routes with slots the one with more, which can take what failed elsewhere. */
+/* The leader first, then its second where there is one; of two other routes with slots the one with more, which can take what failed
+ * elsewhere. */
 static bool goes_before(const struct standing *s, uint32_t a, unsigned slots_a, uint32_t b, unsigned slots_b)
 {
     if ((int)a == s->leader || (int)b == s->leader)
@@ -118,8 +120,8 @@ static void settle_order(struct ranker *r, const struct ranked_model *m, struct 
 }
 
 void ranker_share(struct ranker *r, const struct ranked_model *m, struct standing *s, const struct ranker_pairs *pairs,
-                  const struct rank_result *result, bool first_changed, usec_t now)
+                  const struct policy *policy, const struct rank_result *result, bool first_changed, usec_t now)
 {
-    share(r, m, s, result, first_changed, now);
+    share(r, m, s, policy, result, first_changed, now);
     settle_order(r, m, s, pairs, result->first, now);
 }

@@ -22,6 +22,7 @@ _Static_assert(sizeof(struct route) <= 6720, "with the ranker's own part a route
 #define PRIOR_FAILED 0.15
 #define PRIOR_OK 14.85
 #define MARGIN 0.5
+#define TRAFFIC_LASTS USEC_PER_MINUTE
 #define LATEST 16
 #define GOOD_SAMPLES 30.0
 #define LATEST_PRIOR 4.0 /* observations that the minutes are worth beside the last few */
@@ -166,6 +167,8 @@ static void observe_success(struct route *r, const struct observation *o, usec_t
     /* An answer that came in one piece has no first token of its own: its time is an upper bound and is taken as one. */
     if (o->ttft >= 0) {
         observe_load_time(r, o, now);
+        if (r->capacity.tries.began > 0 && now - r->capacity.tries.at < TRAFFIC_LASTS)
+            congestion_add(&r->congestion, rate_at(&r->capacity.tries, now), o->ttft, now);
         latency_add(&r->ttft, o->ttft, now);
     }
     if (o->total >= 0)
@@ -188,13 +191,16 @@ static void observe_failure(struct route *r, const struct observation *o, usec_t
 }
 
 /* True if it is evidence about how the route works while it works. */
-static bool observe_health(struct route *r, const struct health_rules *rules, const struct observation *o, enum report report, usec_t now)
+static bool observe_health(struct route *r, const struct health_rules *rules, const struct observation *o, enum report report, bool shortage,
+                           usec_t now)
 {
     struct health_rules strict = *rules;
     bool was_down = r->health.verdict == VERDICT_DOWN;
 
     if (report == REPORT_DECIDES)
         strict.fall = 1;
+    if (shortage)
+        strict.rise = 1;
     bool working = health_observe(&r->health, &strict, o, now);
 
     if (report == REPORT_DECIDES && !was_down)
@@ -226,16 +232,16 @@ static void forget_outage(struct route *r)
     r->working.window[DECAY_10M] = (struct decay_pair){.ok = r->health.ok_run - 1.0};
 }
 
-bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, double tolerated,
+bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, bool shortage,
                   usec_t now)
 {
     enum report report = reports_weigh(&r->reports, rate, &r->health, rules, o, now);
     bool was_down = r->health.verdict == VERDICT_DOWN;
 
-    capacity_observe(&r->capacity, o, tolerated, now);
+    capacity_observe(&r->capacity, o, now);
     if (!report_counts(report))
         return false;
-    bool working = observe_health(r, rules, o, report, now);
+    bool working = observe_health(r, rules, o, report, shortage, now);
 
     keep_last(r, o);
     if (o->in_flight > 0 && o->outcome.kind == OUTCOME_RATE_LIMITED && o->outcome.fault == FAULT_NONE)
@@ -254,9 +260,9 @@ bool route_report(struct route *r, const struct health_rules *rules, struct repo
     return true;
 }
 
-void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, double tolerated, usec_t now)
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, bool shortage, usec_t now)
 {
-    (void)route_report(r, rules, NULL, o, tolerated, now);
+    (void)route_report(r, rules, NULL, o, shortage, now);
 }
 
 void route_observe_burst(struct route *r, const struct observation *o, usec_t now)

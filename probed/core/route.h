@@ -3,6 +3,7 @@
 #define PROBED_CORE_ROUTE_H
 
 #include "probed/core/capacity.h"
+#include "probed/core/congestion.h"
 #include "probed/core/decay.h"
 #include "probed/core/health.h"
 #include "probed/core/honesty.h"
@@ -42,6 +43,7 @@ struct route {
     struct decay_moment waste, waste_lately; /* s, of failed tries; how it fails now is not how it failed yesterday */
     struct decay_moment cost_ok, cost_failed; /* pico */
     struct capacity capacity;
+    struct congestion congestion;
     struct load load;
     struct reports reports;
     struct honesty honesty;
@@ -52,10 +54,11 @@ struct route {
 };
 
 void route_init(struct route *r, usec_t now);
-void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, double tolerated,
+/* shortage: requests find no room anywhere; one success is enough then to come back. */
+void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, bool shortage,
                    usec_t now);
 /* The same where its reporter is named: bounded by its rate as well. False if it did not count (reporters.h). */
-bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, double tolerated,
+bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, bool shortage,
                   usec_t now);
 /* One chat of a burst (load.c has why it says nothing else). */
 void route_observe_burst(struct route *r, const struct observation *o, usec_t now);

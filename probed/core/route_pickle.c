@@ -10,14 +10,15 @@ SIZE_IS(struct decay_counts, 56);
 SIZE_IS(struct decay_moment, 32);
 SIZE_IS(struct sketch, 984);
 SIZE_IS(struct latency, 1160);
-SIZE_IS(struct rate, 32);
-SIZE_IS(struct capacity, 128);
+SIZE_IS(struct rate, 40);
+SIZE_IS(struct capacity, 168);
+SIZE_IS(struct congestion, 32);
 SIZE_IS(struct load, 160);
 SIZE_IS(struct reports, 64);
 SIZE_IS(struct health, 320);
 SIZE_IS(struct route_last, 104);
 SIZE_IS(struct honesty, 744);
-SIZE_IS(struct route, 6608);
+SIZE_IS(struct route, 6680);
 
 static void counts_pickle(struct pickle *p, struct decay_counts *c)
 {
@@ -73,8 +74,17 @@ void rate_pickle(struct pickle *p, struct rate *r)
 {
     pickle_time(p, &r->at);
     pickle_time(p, &r->began);
+    pickle_part(p, &r->burst, 0, PICKLE_MOST);
     pickle_part(p, &r->quick, 0, PICKLE_MOST);
     pickle_part(p, &r->calm, 0, PICKLE_MOST);
+}
+
+static void pickle_small(struct pickle *p, float *v, double least, double most)
+{
+    double value = (double)*v;
+
+    pickle_part(p, &value, least, most);
+    *v = (float)value;
 }
 
 static void capacity_pickle(struct pickle *p, struct capacity *c)
@@ -82,13 +92,27 @@ static void capacity_pickle(struct pickle *p, struct capacity *c)
     rate_pickle(p, &c->tries);
     rate_pickle(p, &c->refused);
     pickle_part(p, &c->limit, 0, PICKLE_MOST);
-    pickle_part(p, &c->most, 0, PICKLE_MOST);
-    pickle_part(p, &c->run, 0, PICKLE_MOST);
+    pickle_part(p, &c->proven, 0, PICKLE_MOST);
     pickle_part(p, &c->slots, 0, TABLE_SLOTS);
     pickle_time(p, &c->cut_at);
-    pickle_time(p, &c->held_at);
-    pickle_time(p, &c->grown_at);
+    pickle_time(p, &c->learnt_at);
     pickle_time(p, &c->reported_at);
+    for (int i = 0; i < CAPACITY_GUESSES; i++) {
+        pickle_small(p, &c->guess[i].rate, CAPACITY_LEAST / 2, PICKLE_MOST);
+        pickle_small(p, &c->guess[i].doubt, 0, 1);
+        pickle_small(p, &c->guess[i].belief, -PICKLE_MOST, 0);
+    }
+}
+
+static void congestion_pickle(struct pickle *p, struct congestion *c)
+{
+    float *parts[] = {&c->weight, &c->loads, &c->times, &c->load};
+
+    pickle_time(p, &c->at);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        pickle_small(p, parts[i], 0, PICKLE_MOST);
+    pickle_small(p, &c->time, -PICKLE_MOST, PICKLE_MOST);
+    pickle_small(p, &c->together, -PICKLE_MOST, PICKLE_MOST);
 }
 
 static void load_pickle(struct pickle *p, struct load *l)
@@ -225,6 +249,7 @@ void route_pickle(struct pickle *p, struct route *r)
     for (size_t i = 0; i < ARRAY_LEN(moments); i++)
         moment_pickle(p, moments[i]);
     capacity_pickle(p, &r->capacity);
+    congestion_pickle(p, &r->congestion);
     load_pickle(p, &r->load);
     reports_pickle(p, &r->reports);
     honesty_pickle(p, &r->honesty);

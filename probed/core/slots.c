@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define KEEP_WITHIN 4.0 /* a share is left as it is when the wish is nearer than this */
-#define GIVE_UP 10.0    /* times `alike`: beyond this the first has to give its share away at once, though it stays first until evidence is enough */
 #define OVER_EVEN 8.0   /* beyond all caps: partly by caps, partly evenly, since a small cap may be an old one */
 #define OPEN_AT 2.0     /* a route without slots is not opened for less */
 
@@ -33,9 +32,9 @@ static void set_weights(const struct slots_route *in, struct member *m, size_t l
         double off = (in[m[i].index].loss - base) / alike;
 
         m[i].weight = off < 1 ? (1 - off) * (1 - off) : 0;
-        m[i].far = off >= GIVE_UP;
+        m[i].far = off >= SLOTS_GIVE_UP;
     }
-    if (in[m[0].index].loss - base < GIVE_UP * alike)
+    if (in[m[0].index].loss - base < SLOTS_GIVE_UP * alike)
         m[0].weight = 1;
     if (!in[m[0].index].pinned)
         return;

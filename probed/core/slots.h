@@ -16,6 +16,9 @@ struct slots_route {
     bool pinned;    /* all it can take */
 };
 
+/* Times `alike`: beyond this the first has to give its share away at once, though it stays first until evidence is enough. */
+#define SLOTS_GIVE_UP 10.0
+
 /* in: in rank order, at most the first 256 that take are given any. alike: losses nearer than this share the load.
  * move: how many slots may change hands for soft reasons; a route that takes no more, or less than it has, gives at once. Negative:
  * no limit. ret: sums to 256, or to 0 when none takes. Returns how many were moved for soft reasons. */

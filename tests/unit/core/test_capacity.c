@@ -31,7 +31,7 @@ static void tell(struct play *p, enum source source, enum outcome_kind kind)
     struct observation o = kind == OUTCOME_OK ? field_ok(p->now, SEC) : field_fail(p->now, kind);
 
     o.source = source;
-    capacity_observe(&p->c, &o, CAPACITY_TOLERATED, p->now);
+    capacity_observe(&p->c, &o, p->now);
 }
 
 static double slots(const struct play *p)
@@ -255,7 +255,7 @@ static void test_what_does_not_count(void **state)
         for (int i = 0; i < 5 && kind != OUTCOME_RATE_LIMITED; i++)
             probe(&p, (enum outcome_kind)kind, 5 * SEC);
     upstream.outcome.fault = FAULT_RELAY; /* its own upstream is full: that is its failure */
-    capacity_observe(&p.c, &upstream, CAPACITY_TOLERATED, p.now);
+    capacity_observe(&p.c, &upstream, p.now);
     assert_true(slots(&p) == TABLE_SLOTS);
     /* Traffic knows better than a probe's luck. */
     p.limit = 1e9;
@@ -280,7 +280,7 @@ static void test_anything_stays_in_bounds(void **state)
             struct observation o = field_fail(p.now, field_random(&random) < 0.6 ? OUTCOME_RATE_LIMITED : OUTCOME_OK);
 
             o.source = field_random(&random) < 0.7 ? SOURCE_TRAFFIC : SOURCE_PROBE;
-            capacity_observe(&p.c, &o, field_random(&random), p.now);
+            capacity_observe(&p.c, &o, p.now);
             slots(&p);
             p.now += field_random(&random) < 0.01 ? USEC_PER_HOUR : 0;
             slots(&p);

@@ -24,7 +24,7 @@ static struct observation tells_failure(unsigned reporter, usec_t now)
 
 static bool report(struct route *r, struct reporter_rate *rate, const struct observation *o, usec_t now)
 {
-    return route_report(r, &usual, rate, o, CAPACITY_TOLERATED, now);
+    return route_report(r, &usual, rate, o, false, now);
 }
 
 static void probe(struct route *r, bool ok, usec_t now)
@@ -236,12 +236,12 @@ static void test_praise_does_not_hold_a_dead_route_up(void **state)
             for (int i = 0; i < 200; i++) {
                 struct observation o = tells_ok(7, now);
 
-                (void)route_report(r, &rules, &rate, &o, CAPACITY_TOLERATED, now);
+                (void)route_report(r, &rules, &rate, &o, false, now);
             }
             if (second % 15 == 14) {
                 struct observation o = field_fail(now, OUTCOME_TIMEOUT);
 
-                (void)route_report(r, &rules, NULL, &o, CAPACITY_TOLERATED, now);
+                (void)route_report(r, &rules, NULL, &o, false, now);
             }
             if (second >= 15 * fall)
                 assert_int_equal(r->health.verdict, VERDICT_DOWN);
@@ -254,7 +254,7 @@ static void test_praise_does_not_hold_a_dead_route_up(void **state)
         for (int i = 0; i < 2; i++, now += 15 * SEC) {
             struct observation o = field_ok(now, 300 * MSEC);
 
-            (void)route_report(r, &rules, NULL, &o, CAPACITY_TOLERATED, now);
+            (void)route_report(r, &rules, NULL, &o, false, now);
         }
         assert_int_not_equal(r->health.verdict, VERDICT_DOWN);
         free(r);
