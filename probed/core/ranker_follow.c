@@ -3,7 +3,10 @@
  * Told from the reports: where requests went, against who was rank 1 with what share when they were sent. A request sent soon after a
  * change may have followed either table and says nothing. A failed try is followed by another one elsewhere, which was nobody's first
  * choice: those are taken off. While rank 1 has nearly all of the shares both kinds of clients look the same, and what was known last
- * stands; where nothing can be told for a minute (rank 1 changes all the time) it does not. */
+ * stands; where nothing can be told for a minute (rank 1 changes all the time) it does not.
+ *
+ * And where do they try again what failed: on rank 1 (the next of the order), or by the shares as the first time? Then rank 1 needs no room
+ * for it, and all need some. */
 #include <math.h>
 #include <string.h>
 
@@ -15,6 +18,11 @@
 #define ALONE_FROM  0.6                    /* part of the clients that knows only rank 1 */
 #define ALONE_UNTIL 0.35
 #define FORGOTTEN   USEC_PER_MINUTE
+#define AGAIN_MEMORY     (3 * USEC_PER_MINUTE)
+#define AGAIN_ENOUGH     25.0 /* failed tries elsewhere than on rank 1 */
+#define AGAIN_SHARE_MOST 0.8  /* of rank 1: beyond it both ways of trying again look alike */
+#define SPREAD_FROM      0.45 /* part of what failed that comes to rank 1 beyond its share */
+#define SPREAD_UNTIL     0.7
 
 void follow_lead(struct follow *f, int leader, unsigned slots, usec_t now)
 {
@@ -51,6 +59,31 @@ static void count(struct follow *f, const struct lead *lead, bool led, bool fail
     f->count = f->count * keep + 1;
 }
 
+static void fade(float *n, double keep, double more)
+{
+    *n = (float)((double)*n * keep + more);
+}
+
+/* First tries fall on rank 1 by its share; what comes there beyond was tried again. */
+static void count_again(struct again *a, const struct lead *lead, bool led, bool failed, usec_t now)
+{
+    double keep = a->at > 0 && now > a->at ? exp(-(double)(now - a->at) / (double)AGAIN_MEMORY) : 1;
+
+    a->at = now;
+    fade(&a->tries, keep, 1);
+    fade(&a->led, keep, led ? 1 : 0);
+    fade(&a->failed, keep, failed ? 1 : 0);
+    fade(&a->elsewhere, keep, failed && !led ? 1 : 0);
+    fade(&a->share, keep, (double)lead->share);
+    double share = (double)a->share / (double)a->tries, first = ((double)a->tries - (double)a->failed) * share;
+
+    if ((double)a->elsewhere < AGAIN_ENOUGH || share > AGAIN_SHARE_MOST)
+        return;
+    double part = (((double)a->led - first) / (double)a->elsewhere - share) / (1 - share);
+
+    a->spread = part < (a->spread ? SPREAD_UNTIL : SPREAD_FROM);
+}
+
 void follow_observe(struct follow *f, int route, const struct observation *o, usec_t now)
 {
     const struct lead *lead = o->total >= 0 ? lead_at(f, now - o->total) : NULL;
@@ -58,6 +91,7 @@ void follow_observe(struct follow *f, int route, const struct observation *o, us
     if (!lead)
         return;
     count(f, lead, route == lead->route, !outcome_ok(o->outcome), now);
+    count_again(&f->again, lead, route == lead->route, !outcome_ok(o->outcome), now);
     double led = fmax(0, f->led), first_tries = led + fmax(0, f->other), share = f->share / f->count;
 
     if (first_tries * (1 - share) < ENOUGH)
@@ -68,4 +102,9 @@ void follow_observe(struct follow *f, int route, const struct observation *o, us
 bool follow_alone(const struct follow *f, usec_t now)
 {
     return f->alone && now - f->at < FORGOTTEN;
+}
+
+bool follow_spreads(const struct follow *f)
+{
+    return f->again.spread;
 }

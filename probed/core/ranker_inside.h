@@ -90,10 +90,16 @@ struct follow {
     bool alone;                      /* they know only rank 1 */
     usec_t at;                       /* last evidence */
     double led, other, share, count; /* decayed: first tries on rank 1 and elsewhere; its share summed over tries, and their number */
+    struct again { /* where failed tries are tried again; decayed numbers */
+        usec_t at;
+        float tries, led, failed, elsewhere, share; /* all; on rank 1; failed; of those not on rank 1; the share of rank 1 summed */
+        bool spread; /* by the shares, not in the order of ranks */
+    } again;
 };
 void follow_lead(struct follow *f, int leader, unsigned slots, usec_t now);
 void follow_observe(struct follow *f, int route, const struct observation *o, usec_t now); /* a report */
 bool follow_alone(const struct follow *f, usec_t now);
+bool follow_spreads(const struct follow *f); /* what failed is tried again by the shares */
 
 /* One (policy, model). */
 struct standing {

@@ -57,7 +57,7 @@ double ranker_leader_room(const struct ranker *r, const struct ranked_model *m, 
         return 0;
     if (!ranker_is_reported(m, now))
         return cap * (1 - UNREPORTED_ROOM);
-    return follow_alone(&s->follow, now) ? 0 : retries_room(m);
+    return follow_alone(&s->follow, now) || follow_spreads(&s->follow) ? 0 : retries_room(m);
 }
 
 /* Nothing is known of the clients: the first, unless another has clearly more; it stays until its share is far from the largest. */
@@ -227,7 +227,7 @@ void ranker_choose_leader(const struct ranker *r, const struct ranker_pairs *pai
         if (first < 0 || r->rank_room[first].pinned)
             s->leader = first;
         else
-            s->leader = ranker_is_reported(m, now) ? by_room(r, m, s, first, now) : by_share(r, m, s, first);
+            s->leader = ranker_is_reported(m, now) && !follow_spreads(&s->follow) ? by_room(r, m, s, first, now) : by_share(r, m, s, first);
         return;
     }
     struct pair pair = choose_pair(r, s, pairs, first);

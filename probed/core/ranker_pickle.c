@@ -25,7 +25,7 @@
 #define CATCH_UP (30 * USEC_PER_DAY)
 
 _Static_assert(sizeof(struct ranked_route) == 6952 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
-_Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 224 && sizeof(struct standing) == 256, "a member is not pickled yet");
+_Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 224 && sizeof(struct standing) == 288, "a member is not pickled yet");
 
 static void input_pickle(struct pickle *p, struct loss_input *in)
 {
@@ -196,6 +196,16 @@ static void follow_pickle(struct pickle *p, struct follow *f)
     pickle_part(p, &f->other, -PICKLE_MOST, PICKLE_MOST);
     pickle_part(p, &f->share, 0, PICKLE_MOST);
     pickle_part(p, &f->count, 0, PICKLE_MOST);
+    pickle_time(p, &f->again.at);
+    PICKLE(p, &f->again.spread);
+    float *numbers[] = {&f->again.tries, &f->again.led, &f->again.failed, &f->again.elsewhere, &f->again.share};
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        double number = (double)*numbers[i];
+
+        pickle_part(p, &number, 0, PICKLE_MOST);
+        *numbers[i] = (float)number;
+    }
 }
 
 static void standing_pickle(struct pickle *p, struct standing *s)

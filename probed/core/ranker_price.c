@@ -112,6 +112,16 @@ static double leader_refuses(const struct ranker *r, const struct ranked_model *
     return tries > 0 ? fmin(1, rate_at(&c->refused, m->demand.at) / tries) : 0;
 }
 
+/* The part of all tries that is refused. */
+static double all_refuse(const struct ranker *r, const struct ranked_model *m)
+{
+    double refused = 0, demand = demand_of(m);
+
+    for (size_t i = 0; i < m->len; i++)
+        refused += rate_at(&r->routes[m->routes[i]]->stats.capacity.refused, m->demand.at);
+    return demand > 0 ? fmin(1, refused / demand) : 0;
+}
+
 static void set_curve(const struct ranker *r, const struct ranked_model *m, const struct standing *s, const struct policy *policy, size_t k,
                       double refusal, double retries, struct curve *ret)
 {
@@ -208,8 +218,9 @@ void ranker_price_load(struct ranker *r, const struct ranked_model *m, const str
 {
     struct curve curves[ROUTES_MOST];
     size_t at[ROUTES_MOST], len = 0;
-    double refusal = PRICE_REFUSAL + leader_refuses(r, m, s), retries = follow_alone(&s->follow, now) ? 0 : ranker_leader_retries(m);
-    bool any = false;
+    bool spread = follow_spreads(&s->follow), any = false;
+    double refusal = PRICE_REFUSAL + (spread ? all_refuse(r, m) : leader_refuses(r, m, s));
+    double retries = spread || follow_alone(&s->follow, now) ? 0 : ranker_leader_retries(m);
 
     r->price = 0;
     if (!r->crowded)
