@@ -189,6 +189,12 @@ enum rank_class ranker_class(const struct ranker *r, const struct ranked_route *
 void ranker_make_input(const struct ranker *r, const struct ranked_route *route, usec_t now, struct loss_input *ret);
 unsigned ranker_cap(const struct ranker *r, const struct ranked_route *route, usec_t now); /* slots */
 
+/* ranker_doubt.c: what routes that fail at the same time say about the others */
+/* Fills chance and estimate of the inputs from each route's own. */
+void ranker_doubt(const struct ranker *r, struct ranked_model *m, usec_t now);
+/* No verdict yet, but it fails, and others with it. */
+bool ranker_falls_too(const struct ranker *r, const struct ranked_model *m, size_t i);
+
 /* ranker_refresh.c */
 void ranker_rank_model(struct ranker *r, size_t model, usec_t at);
 void ranker_set_due(struct ranker *r, struct ranked_model *m, usec_t at); /* not later than `at` */

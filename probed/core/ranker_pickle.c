@@ -16,7 +16,7 @@
 #include "shared/alloc.h"
 
 #define PICKLE_MAGIC 0x4b525052u /* "RPRK" */
-#define PICKLE_VERSION 3 /* raised with every change of what is pickled, here or in route_pickle.c */
+#define PICKLE_VERSION 4 /* raised with every change of what is pickled, here or in route_pickle.c */
 #define ROUTES_MOST 65536
 #define POLICIES_MOST 256
 #define NAME_SIZE 256
@@ -24,12 +24,13 @@
 #define CREDIT_MOST (4.0 * TABLE_SLOTS)
 #define CATCH_UP (30 * USEC_PER_DAY)
 
-_Static_assert(sizeof(struct ranked_route) == 6880 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
-_Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 224 && sizeof(struct standing) == 256, "a member is not pickled yet");
+_Static_assert(sizeof(struct ranked_route) == 6896 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
+_Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 240 && sizeof(struct standing) == 256, "a member is not pickled yet");
 
 static void input_pickle(struct pickle *p, struct loss_input *in)
 {
-    double *parts[] = {&in->chance, &in->estimate, &in->latency_doubt, &in->instability, &in->incapacity, &in->dishonesty, &in->charged};
+    double *parts[] = {&in->chance, &in->estimate, &in->own_chance, &in->own_estimate, &in->latency_doubt,
+                       &in->instability, &in->incapacity, &in->dishonesty, &in->charged};
     double *numbers[] = {&in->own_waste.value, &in->own_waste.weight, &in->own_charged.value, &in->own_charged.weight, &in->waste};
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)

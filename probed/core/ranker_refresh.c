@@ -68,6 +68,8 @@ void ranker_prepare(struct ranker *r, size_t model, usec_t now)
         unsigned flags = 0;
 
         p->rank_class = ranker_class(r, route, now);
+        if (p->rank_class == RANK_USABLE && ranker_falls_too(r, m, i))
+            p->rank_class = RANK_DOWN;
         p->exclusion = (uint8_t)ranker_exclusion(r, route);
         p->cap = (uint16_t)ranker_cap(r, route, now);
         p->provisional = route_samples(&route->stats, now) < r->rules.samples;
@@ -321,6 +323,7 @@ void ranker_rank_model(struct ranker *r, size_t model, usec_t at)
         m->round = next_round(m, at);
     }
     update_routes(r, m, at);
+    ranker_doubt(r, m, at);
     loss_pool(m->inputs, m->len);
     ranker_prepare(r, model, at);
     set_tolerated(r, m, at);

@@ -14,10 +14,10 @@ SIZE_IS(struct rate, 32);
 SIZE_IS(struct capacity, 128);
 SIZE_IS(struct load, 160);
 SIZE_IS(struct reports, 64);
-SIZE_IS(struct health, 320);
+SIZE_IS(struct health, 336);
 SIZE_IS(struct route_last, 104);
 SIZE_IS(struct honesty, 744);
-SIZE_IS(struct route, 6608);
+SIZE_IS(struct route, 6624);
 
 static void counts_pickle(struct pickle *p, struct decay_counts *c)
 {
@@ -153,6 +153,9 @@ static void health_pickle(struct pickle *p, struct health *h)
     pickle_part(p, &h->flap, 0, PICKLE_MOST);
     pickle_time(p, &h->flap_at);
     pickle_time(p, &h->flap_counted);
+    pickle_time(p, &h->failing_since);
+    pickle_part(p, &h->failing_waste, 0, PICKLE_MOST);
+    pickle_below(p, &h->failing_timed, HEALTH_WASTES + 1);
     for (int i = 0; i < HEALTH_ONSETS; i++)
         PICKLE(p, &h->onsets[i]);
     pickle_text(p, h->why, sizeof(h->why));

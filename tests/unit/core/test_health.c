@@ -188,9 +188,9 @@ static void test_together(void **state)
     for (int i = 0; i < 5; i++, now += USEC_PER_HOUR) {
         usec_t then = now, later = now + 30 * USEC_PER_MINUTE, also = now + 20 * SEC;
 
-        feed(&a, "---", &then, SEC);
-        feed(&b, "---", &also, SEC);
-        feed(&c, "---", &later, SEC);
+        feed(&a, "---++", &then, SEC);
+        feed(&b, "---++", &also, SEC);
+        feed(&c, "---++", &later, SEC);
     }
     assert_true(health_together(&a, &b) > 0.6);
     assert_true(health_together(&a, &c) == 0);
