@@ -365,7 +365,7 @@ static void test_an_honest_reporter_is_useful(void **state)
         struct reporter_rate rate = {0};
         usec_t now = NOW0;
 
-        for (int i = 0; i < 36000; i++, now += SEC / 10) {
+        for (int i = 0; i < 108000; i++, now += SEC / 10) {
             bool ok = field_random(&random) >= fails[k];
             struct observation o = ok ? tells_ok(1, now) : tells_failure(1, now);
 
