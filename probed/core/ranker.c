@@ -432,15 +432,15 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
     /* Only a chat says how a route works; a lesser check of it can speak against it alone. */
     if (o->probe != PROBE_CHAT && o->outcome.fault != FAULT_RELAY)
         return 0;
+    struct ranked_model *m = &r->models[route->model];
     unsigned onset = route->stats.health.onsets[0];
+    struct route_heard heard = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, m->tolerated, now);
 
-    if (o->source == SOURCE_TRAFFIC)
+    if (o->source == SOURCE_TRAFFIC && heard.load)
         add_demand(r, route, o, now);
-    bool counts = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, r->models[route->model].tolerated, now);
-
-    r->models[route->model].observed_at = now;
+    m->observed_at = now;
     ranker_mark(r, route);
-    if (!counts)
+    if (!heard.counts)
         return 0;
     if (route->stats.health.onsets[0] != onset)
         ranker_relate(r, route);
@@ -457,8 +457,8 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
         }
     }
     route->restored = false;
-    r->models[route->model].fresh[route->place] = true;
-    r->models[route->model].content = true;
+    m->fresh[route->place] = true;
+    m->content = true;
     if (ranker_state_of(r, route, now, &why) != route->state)
         ranker_urge(r, route);
     return 0;

@@ -24,7 +24,7 @@
 #define CREDIT_MOST (4.0 * TABLE_SLOTS)
 #define CATCH_UP (30 * USEC_PER_DAY)
 
-_Static_assert(sizeof(struct ranked_route) == 6896 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
+_Static_assert(sizeof(struct ranked_route) == 6992 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
 _Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 240 && sizeof(struct standing) == 256, "a member is not pickled yet");
 
 static void input_pickle(struct pickle *p, struct loss_input *in)
@@ -296,6 +296,7 @@ void ranker_save_begin(struct ranker *r, struct buf *to)
         write_name(&p, r->reporters[i]);
         PICKLE(&p, &r->rates[i + 1].second);
         PICKLE(&p, &r->rates[i + 1].told);
+        PICKLE(&p, &r->rates[i + 1].load);
     }
     pickle_count(&p, &platforms, ROUTES_MOST);
     for (size_t i = 0; i < r->platforms_len; i++) {
@@ -530,6 +531,7 @@ static void read_reporters(struct pickle *p, struct ranker *r)
         pickle_text(p, name, sizeof(name));
         PICKLE(p, &rate.second);
         PICKLE(p, &rate.told);
+        PICKLE(p, &rate.load);
         r->rates[ranker_reporter(r, name)] = rate;
     }
 }

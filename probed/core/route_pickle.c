@@ -13,11 +13,11 @@ SIZE_IS(struct latency, 1160);
 SIZE_IS(struct rate, 32);
 SIZE_IS(struct capacity, 128);
 SIZE_IS(struct load, 160);
-SIZE_IS(struct reports, 64);
+SIZE_IS(struct reports, 160);
 SIZE_IS(struct health, 336);
 SIZE_IS(struct route_last, 104);
 SIZE_IS(struct honesty, 744);
-SIZE_IS(struct route, 6624);
+SIZE_IS(struct route, 6720);
 
 static void counts_pickle(struct pickle *p, struct decay_counts *c)
 {
@@ -106,16 +106,28 @@ static void load_pickle(struct pickle *p, struct load *l)
     }
 }
 
+static void voice_pickle(struct pickle *p, struct voice *v)
+{
+    double served = (double)v->served, refused = (double)v->refused;
+
+    pickle_part(p, &served, 0, PICKLE_MOST);
+    pickle_part(p, &refused, 0, PICKLE_MOST);
+    v->served = (float)served;
+    v->refused = (float)refused;
+}
+
 static void reports_pickle(struct pickle *p, struct reports *w)
 {
     pickle_time(p, &w->probe_at);
     pickle_time(p, &w->held_at);
+    pickle_time(p, &w->denied_at);
     PICKLE(p, &w->second);
     PICKLE(p, &w->over_rate);
     PICKLE(p, &w->unconfirmed);
     PICKLE(p, &w->contradicted);
     PICKLE(p, &w->failed_by);
     PICKLE(p, &w->ours_by);
+    PICKLE(p, &w->limited_by);
     PICKLE(p, &w->ok_by);
     PICKLE(p, &w->probe_fails);
     PICKLE(p, &w->held_by);
@@ -123,6 +135,11 @@ static void reports_pickle(struct pickle *p, struct reports *w)
         PICKLE(p, &w->now[i].reporter);
         PICKLE(p, &w->now[i].told);
         PICKLE(p, &w->now[i].weighed);
+    }
+    pickle_time(p, &w->heard_at);
+    for (int i = 0; i < REPORTS_APART; i++) {
+        voice_pickle(p, &w->voices[i]);
+        PICKLE(p, &w->voice_of[i]);
     }
 }
 
