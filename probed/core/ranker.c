@@ -41,6 +41,7 @@ static void free_model(struct ranked_model *m, size_t policies)
     free(m->stale);
     free(m->fresh);
     free(m->related);
+    ranker_instant_free(m, policies);
 }
 
 void ranker_free(struct ranker *r)
@@ -208,9 +209,10 @@ static int add_model(struct ranker *r, const char *name)
         .due = r->now,
         .round = r->now,
         .observed_at = r->now,
+        .before = {.at = -1},
     };
     for (size_t p = 0; p < r->policies_len; p++)
-        m->standings[p].first = m->standings[p].challenger = m->standings[p].leader = m->standings[p].second = -1;
+        m->standings[p].first = m->standings[p].told = m->standings[p].challenger = m->standings[p].leader = m->standings[p].second = -1;
     return (int)r->models_len++;
 }
 
@@ -245,6 +247,7 @@ static void grow_model(struct ranker *r, struct ranked_model *m)
         s->places = alloc_resize(s->places, m->size, sizeof(s->places[0]));
         s->order = alloc_resize(s->order, m->size, sizeof(s->order[0]));
     }
+    ranker_instant_grow(r, m);
     free(m->related);
     m->related = m->size <= RELATED_MOST ? alloc_zero(m->size * m->size, sizeof(float)) : NULL;
     for (size_t i = 0; i < m->len; i++)
@@ -310,6 +313,7 @@ static void place_route(struct ranker *r, struct ranked_route *route)
         m->standings[p].changed = true;
     }
     m->content = true;
+    ranker_instant_join(r, m, route);
     ranker_urge(r, route);
 }
 
@@ -434,6 +438,8 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
         return 0;
     struct ranked_model *m = &r->models[route->model];
     unsigned onset = route->stats.health.onsets[0];
+
+    ranker_instant_reopen(r, m);
     struct route_heard heard = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, m->tolerated, now);
 
     if (o->source == SOURCE_TRAFFIC && heard.load)

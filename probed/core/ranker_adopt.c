@@ -57,6 +57,7 @@ static void adopt_standing(const struct ranker *r, const struct ranker *old, con
                            struct standing *s)
 {
     s->first = translate(r, old, from, was->first);
+    s->told = translate(r, old, from, was->told);
     s->challenger = translate(r, old, from, was->challenger);
     s->leader = translate(r, old, from, was->leader);
     s->second = translate(r, old, from, was->second);

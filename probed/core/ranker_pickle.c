@@ -433,7 +433,7 @@ static void mend_ranks(struct standing *s, size_t len)
 
 static void read_standing(struct pickle *p, struct reading_model *rm, struct standing *s)
 {
-    struct standing read = {.first = -1, .challenger = -1, .leader = -1, .second = -1};
+    struct standing read = {.first = -1, .told = -1, .challenger = -1, .leader = -1, .second = -1};
 
     standing_pickle(p, &read);
     for (size_t i = 0; i < rm->len && pickle_fine(p); i++) {
@@ -455,7 +455,7 @@ static void read_standing(struct pickle *p, struct reading_model *rm, struct sta
     }
     if (!s || !pickle_fine(p))
         return;
-    s->first = translate(rm, read.first);
+    s->first = s->told = translate(rm, read.first);
     s->challenger = translate(rm, read.challenger);
     s->leader = translate(rm, read.leader);
     s->second = translate(rm, read.second);
