@@ -121,6 +121,18 @@ void ranker_instant_begin(struct ranker *r, struct ranked_model *m, usec_t at)
     r->changed = true;
 }
 
+void ranker_instant_undo(struct ranker *r, struct ranked_model *m)
+{
+    if (m->before.at != r->now)
+        return;
+    bring_back(r, m);
+    for (size_t i = 0; i < m->len; i++) {
+        struct ranked_route *route = r->routes[m->routes[i]];
+
+        route->state_since = route->state == m->before.routes[i].state ? m->before.routes[i].since : route->state_since;
+    }
+}
+
 void ranker_instant_reopen(const struct ranker *r, struct ranked_model *m)
 {
     if (m->before.at != r->now)

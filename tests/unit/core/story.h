@@ -628,6 +628,8 @@ static inline char *story_play(const struct story *story, const struct telling *
         usec_t now = story->events[from].t, next = to < story->len ? story->events[to].t : story->end;
 
         if (how->stop_at > 0 && how->stop_at < to) {
+            if (how->refresh == REFRESH_EVENTS)
+                story_refresh(&p, now);
             if (how->adopt)
                 story_adopt(&p, now);
             ranker_refresh(p.r, now, 0, true);

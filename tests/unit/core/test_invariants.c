@@ -184,6 +184,7 @@ static void vary_adoption(struct telling *one, struct telling *two, const struct
     two->shuffle = schedule_random(random) | 1;
     one->stop_at = two->stop_at = 1 + (size_t)story_dice(random, (int)story->len - 1);
     two->adopt = true;
+    two->refresh = story_dice(random, 2) ? REFRESH_EVENTS : REFRESH_CHECKPOINTS; /* somebody looks just before */
 }
 
 /* A reload in the middle, with the same configuration. */
