@@ -211,13 +211,13 @@ unsigned ranker_cap(const struct ranker *r, const struct ranked_route *route, us
 /* Fills chance and estimate of the inputs from each route's own. */
 void ranker_doubt(const struct ranker *r, struct ranked_model *m, usec_t now);
 /* No verdict yet, but it fails, and others with it. */
-bool ranker_falls_too(const struct ranker *r, const struct ranked_model *m, size_t i);
+bool ranker_falls_too(const struct ranker *r, const struct ranked_model *m, size_t i, usec_t now);
 
 /* ranker_instant.c: what is told at one time is ranked as one */
 void ranker_instant_grow(struct ranker *r, struct ranked_model *m);
 void ranker_instant_free(struct ranked_model *m, size_t policies);
 void ranker_instant_join(struct ranker *r, struct ranked_model *m, const struct ranked_route *route);
-void ranker_instant_begin(struct ranker *r, struct ranked_model *m, usec_t at);/* a ranking: from where it stood before that time */
+void ranker_instant_begin(struct ranker *r, struct ranked_model *m, usec_t at); /* a ranking: from where it stood before that time */
 void ranker_instant_undo(struct ranker *r, struct ranked_model *m);            /* it was not ranked at the present time */
 void ranker_instant_count(struct ranker *r, struct ranked_model *m);           /* the revision, after it */
 void ranker_instant_reopen(const struct ranker *r, struct ranked_model *m);    /* before a report is absorbed: what that builds on */

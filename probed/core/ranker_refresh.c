@@ -68,7 +68,7 @@ void ranker_prepare(struct ranker *r, size_t model, usec_t now)
         unsigned flags = 0;
 
         p->rank_class = ranker_class(r, route, now);
-        if (p->rank_class == RANK_USABLE && ranker_falls_too(r, m, i))
+        if (p->rank_class == RANK_USABLE && ranker_falls_too(r, m, i, now))
             p->rank_class = RANK_DOWN;
         p->exclusion = (uint8_t)ranker_exclusion(r, route);
         p->cap = (uint16_t)ranker_cap(r, route, now);

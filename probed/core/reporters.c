@@ -97,6 +97,11 @@ static bool probes_spoke(const struct reports *w, usec_t now)
     return w->probe_at > 0 && now - w->probe_at < REPORTS_PROBES_SPEAK;
 }
 
+bool reports_one_alone(const struct reports *w, usec_t now)
+{
+    return is_one(w->failed_by) && probes_spoke(w, now);
+}
+
 /* Would a failure more decide something? */
 static bool at_the_edge(const struct health *h, const struct health_rules *rules, const struct observation *o)
 {

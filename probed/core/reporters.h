@@ -62,4 +62,7 @@ struct reports {
 enum report reports_weigh(struct reports *w, struct reporter_rate *rate, const struct health *h, const struct health_rules *rules,
                           const struct observation *o, usec_t now, bool *ret_load);
 
+/* Have its failures since the last success of a probe been told by one reporter alone, against the probes' word? */
+bool reports_one_alone(const struct reports *w, usec_t now);
+
 #endif

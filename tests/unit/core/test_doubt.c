@@ -126,6 +126,46 @@ static void test_among_the_dying_the_quick(void **state)
     ranker_free(f.r);
 }
 
+static void tells(struct fleet *f, int i, unsigned reporter)
+{
+    struct observation o = field_fail(f->now, OUTCOME_SERVER_ERROR);
+
+    o.source = SOURCE_TRAFFIC;
+    o.reporter = (uint8_t)reporter;
+    field_observe(f->r, f->ids[i], o, f->now);
+}
+
+static unsigned slots(struct fleet *f, const char *platform)
+{
+    struct table *table = field_table(f->r, f->now);
+    unsigned slots = field_row(field_ranking(table, "production", "m"), platform)->slots;
+
+    table_unref(table);
+    return slots;
+}
+
+/* What it says of each degrades, and would not be a verdict: no more is it one when it says so of many. */
+static void test_one_reporter_alone_is_no_outage(void **state)
+{
+    (void)state;
+    struct fleet f = working();
+    const unsigned reporter = ranker_reporter(f.r, "somebody");
+    double f_before = doubt(&f, "f");
+
+    for (int k = 0; k < 12; k++, f.now += SEC) {
+        for (int i = 0; i < ROUTES - 1; i++)
+            tells(&f, i, reporter);
+        assert_true(slots(&f, "a") > TABLE_SLOTS / 2);
+    }
+    assert_true(doubt(&f, "f") < f_before + 0.01);
+    /* Two whom it is told by are enough. */
+    for (int i = 0; i < ROUTES - 1; i++)
+        tells(&f, i, ranker_reporter(f.r, "somebody else"));
+    assert_int_equal(slots(&f, "a"), 0);
+    assert_true(doubt(&f, "f") > f_before + 0.3);
+    ranker_free(f.r);
+}
+
 /* "a" and "b" were seen to go down together: where "a" fails again, "b" is no place to go before it is seen to work. */
 static void test_a_known_group(void **state)
 {
@@ -239,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_one_alone_says_nothing),
         cmocka_unit_test(test_together_they_speak_against_who_was_not_seen_since),
         cmocka_unit_test(test_among_the_dying_the_quick),
+        cmocka_unit_test(test_one_reporter_alone_is_no_outage),
         cmocka_unit_test(test_a_known_group),
         cmocka_unit_test(test_single_failures_are_no_onsets),
         cmocka_unit_test(test_falling_back_is_no_flap),
