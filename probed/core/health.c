@@ -384,15 +384,14 @@ double health_together(const struct health *a, const struct health *b)
 
     if (a->onsets_len < 2 || b->onsets_len < 2)
         return 0;
-    for (int i = 0; i < a->onsets_len; i++) {
-        for (int j = 0; j < b->onsets_len; j++) {
-            uint32_t apart = a->onsets[i] > b->onsets[j] ? a->onsets[i] - b->onsets[j] : b->onsets[j] - a->onsets[i];
+    /* Newest first, and each of the one goes with one of the other. */
+    for (int i = 0, j = 0; i < a->onsets_len && j < b->onsets_len;) {
+        bool a_later = a->onsets[i] > b->onsets[j];
+        uint32_t apart = a_later ? a->onsets[i] - b->onsets[j] : b->onsets[j] - a->onsets[i];
 
-            if (apart < ONSET_APART) {
-                matches++;
-                break;
-            }
-        }
+        matches += apart < ONSET_APART;
+        i += a_later || apart < ONSET_APART;
+        j += !a_later || apart < ONSET_APART;
     }
     /* By the larger number: the same both ways, so that the one that fails less is not held the more dependent. */
     return matches < 2 ? 0 : matches / ((a->onsets_len > b->onsets_len ? a->onsets_len : b->onsets_len) + 1.0);
