@@ -126,6 +126,28 @@ static void test_among_the_dying_the_quick(void **state)
     ranker_free(f.r);
 }
 
+/* "a" has always failed at once and "b" late; now it is the other way round. */
+static void test_how_it_fails_now_is_what_counts(void **state)
+{
+    (void)state;
+    struct fleet f = working();
+
+    for (int k = 0; k < 8; k++, f.now += 30 * SEC) {
+        for (int i = 0; i < ROUTES; i++) {
+            if (k % 2 == 0 && i < 2)
+                fails(&f, i, i == 0 ? 100 * MSEC : 27 * SEC);
+            else
+                works(&f, i);
+        }
+    }
+    for (int k = 0; k < 2; k++, f.now += SEC) {
+        for (int i = 0; i < ROUTES; i++)
+            fails(&f, i, i == 1 ? 100 * MSEC : 27 * SEC);
+    }
+    assert_first(&f, "latency", "b");
+    ranker_free(f.r);
+}
+
 static void tells(struct fleet *f, int i, unsigned reporter)
 {
     struct observation o = field_fail(f->now, OUTCOME_SERVER_ERROR);
@@ -279,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_one_alone_says_nothing),
         cmocka_unit_test(test_together_they_speak_against_who_was_not_seen_since),
         cmocka_unit_test(test_among_the_dying_the_quick),
+        cmocka_unit_test(test_how_it_fails_now_is_what_counts),
         cmocka_unit_test(test_one_reporter_alone_is_no_outage),
         cmocka_unit_test(test_a_known_group),
         cmocka_unit_test(test_single_failures_are_no_onsets),
