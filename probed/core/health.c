@@ -30,6 +30,7 @@ static const double fails_in[BELIEFS] = {0.01, 0.30, 0.98};
 #define DOWN_ABOVE 0.60
 #define PARTIAL_SEEN 8 /* outcomes */
 #define PARTIAL_SHARE 0.1
+#define CAME_BACK 5 /* outcomes after its return */
 #define SURE_RUN 2 /* failures in a row beyond `fall` */
 #define ONSET_APART 120 /* s: failures nearer than this are one */
 #define FLAP_APART USEC_PER_MINUTE
@@ -128,11 +129,12 @@ static void ring_add(struct health *h, bool failed)
         h->ring_len++;
 }
 
-static void note_onset(struct health *h, usec_t now)
+/* A second failure in a row, or a verdict: single ones come now and then everywhere, and many of them coincide. */
+static void note_onset(struct health *h)
 {
-    uint32_t second = (uint32_t)(now / USEC_PER_SEC);
+    uint32_t second = (uint32_t)(h->failing_since / USEC_PER_SEC);
 
-    if (h->onsets_len > 0 && second - h->onsets[0] < ONSET_APART)
+    if (h->onsets_len > 0 && second < h->onsets[0] + ONSET_APART)
         return;
     memmove(&h->onsets[1], &h->onsets[0], sizeof(h->onsets) - sizeof(h->onsets[0]));
     h->onsets[0] = second;
@@ -149,7 +151,7 @@ static void why(struct health *h, const char *lead, const struct observation *o)
     text_copy(h->why, sizeof(h->why), text, len < 0 ? 0 : strnlen(text, sizeof(text)));
 }
 
-static unsigned run_of_failures(const struct health *h)
+unsigned health_failing_run(const struct health *h)
 {
     unsigned run = 0;
 
@@ -161,9 +163,15 @@ static unsigned run_of_failures(const struct health *h)
 /* Did it fail a part of the time before the run of failures that it went down with? Then that run is chance, and no flap. */
 static bool was_partial(const struct health *h)
 {
-    unsigned run = run_of_failures(h), before = h->ring_len - run;
+    unsigned run = health_failing_run(h), before = h->ring_len - run;
 
     return before >= PARTIAL_SEEN && health_failures(h, h->ring_len) - run >= PARTIAL_SHARE * before;
+}
+
+/* It answered a few times and failed again: the same outage goes on, it had not come back. */
+static bool fell_back(const struct health *h)
+{
+    return h->ring_len - health_failing_run(h) < CAME_BACK && h->probation > 0;
 }
 
 static void go_down(struct health *h, const struct health_rules *rules, const struct observation *o, usec_t now)
@@ -172,13 +180,14 @@ static void go_down(struct health *h, const struct health_rules *rules, const st
     unsigned last = h->ring_len < rules->window ? h->ring_len : (unsigned)rules->window;
 
     /* Flapping is to come back and fail again; failing from the start is not, nor is one restless minute many flaps. */
-    if (h->ok_at > 0 && !was_partial(h) && (h->flap_counted == 0 || now - h->flap_counted >= FLAP_APART)) {
+    if (h->ok_at > 0 && !was_partial(h) && !fell_back(h) && (h->flap_counted == 0 || now - h->flap_counted >= FLAP_APART)) {
         h->flap = fmin(health_flap(h, now) + FLAP_PENALTY, FLAP_MOST);
         h->flap_at = now;
         h->flap_counted = now;
         if (h->flap > FLAP_SUPPRESS)
             h->suppressed = true;
     }
+    note_onset(h);
     h->verdict = VERDICT_DOWN;
     h->down_at = now;
     h->probation = 0;
@@ -194,14 +203,30 @@ static bool is_down(const struct health *h, const struct health_rules *rules)
 
     if (health_failures(h, (unsigned)rules->window) < fall)
         return false;
-    return fall == 1 || !was_partial(h) || h->belief[BELIEF_DOWN] >= DOWN_ABOVE || run_of_failures(h) >= fall + SURE_RUN;
+    return fall == 1 || !was_partial(h) || h->belief[BELIEF_DOWN] >= DOWN_ABOVE || health_failing_run(h) >= fall + SURE_RUN;
+}
+
+/* How long it has been failing, and what that wastes. */
+static void note_failing(struct health *h, const struct observation *o, usec_t now)
+{
+    if (h->failing_since == 0) {
+        h->failing_since = o->total > 0 && o->total < now ? now - o->total : now;
+        h->failing_timed = 0;
+    }
+    if (o->total < 0)
+        return;
+    if (h->failing_timed < HEALTH_WASTES)
+        h->failing_timed++;
+    h->failing_waste += ((double)o->total / (double)USEC_PER_SEC - h->failing_waste) / h->failing_timed;
 }
 
 static void fail(struct health *h, const struct health_rules *rules, const struct observation *o, usec_t now)
 {
     filter(h, true, now);
     ring_add(h, true);
-    note_onset(h, now);
+    note_failing(h, o, now);
+    if (health_failing_run(h) == 2)
+        note_onset(h);
     h->ok_run = 0;
     if (h->probation > 1)
         h->probation--; /* who fails a part of the time gets through it all the same */
@@ -238,6 +263,9 @@ static void succeed(struct health *h, const struct health_rules *rules, const st
     if (h->ok_run < UINT8_MAX)
         h->ok_run++;
     h->ok_at = now;
+    h->failing_since = 0;
+    h->failing_waste = 0;
+    h->failing_timed = 0;
     if (o->source == SOURCE_TRAFFIC)
         h->served_at = now;
     h->limited_run = 0;
@@ -356,15 +384,14 @@ double health_together(const struct health *a, const struct health *b)
 
     if (a->onsets_len < 2 || b->onsets_len < 2)
         return 0;
-    for (int i = 0; i < a->onsets_len; i++) {
-        for (int j = 0; j < b->onsets_len; j++) {
-            uint32_t apart = a->onsets[i] > b->onsets[j] ? a->onsets[i] - b->onsets[j] : b->onsets[j] - a->onsets[i];
+    /* Newest first, and each of the one goes with one of the other. */
+    for (int i = 0, j = 0; i < a->onsets_len && j < b->onsets_len;) {
+        bool a_later = a->onsets[i] > b->onsets[j];
+        uint32_t apart = a_later ? a->onsets[i] - b->onsets[j] : b->onsets[j] - a->onsets[i];
 
-            if (apart < ONSET_APART) {
-                matches++;
-                break;
-            }
-        }
+        matches += apart < ONSET_APART;
+        i += a_later || apart < ONSET_APART;
+        j += !a_later || apart < ONSET_APART;
     }
     /* By the larger number: the same both ways, so that the one that fails less is not held the more dependent. */
     return matches < 2 ? 0 : matches / ((a->onsets_len > b->onsets_len ? a->onsets_len : b->onsets_len) + 1.0);

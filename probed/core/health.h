@@ -15,6 +15,7 @@
 
 #define HEALTH_WINDOW_MAX 32
 #define HEALTH_ONSETS 8
+#define HEALTH_WASTES 8
 #define HEALTH_WHY_MAX 160
 
 #define FLAP_PENALTY 1000.0
@@ -36,6 +37,7 @@ struct health {
     uint8_t missing_run; /* "no such model" in a row */
     uint8_t probation;   /* 0 = none, else the step 1.. */
     uint8_t onsets_len;
+    uint8_t failing_timed; /* of the present run of failures, those in failing_waste */
     bool unusable, limited, limited_told, suppressed;
     uint8_t verdict;     /* enum verdict */
     double belief[BELIEFS];
@@ -48,6 +50,8 @@ struct health {
     usec_t probation_at;
     double flap;
     usec_t flap_at, flap_counted;
+    usec_t failing_since; /* when the first try of the present run of failures was sent; 0 = the last one succeeded */
+    double failing_waste; /* s that the failures of this run wasted, the last HEALTH_WASTES or so in the mean */
     uint32_t onsets[HEALTH_ONSETS]; /* seconds; when failures began, newest first */
     char why[HEALTH_WHY_MAX];       /* of the last change; may hold a relay's words */
 };
@@ -71,6 +75,8 @@ bool health_flapping(const struct health *h, usec_t now);
 unsigned health_probation_slots(const struct health *h); /* 256 = no probation */
 /* How often a failure of `a` began together with one of `b`, as the chance that b fails when a does; 0 if not known to be related. */
 double health_together(const struct health *a, const struct health *b);
+/* Failures in a row, up to now. */
+unsigned health_failing_run(const struct health *h);
 /* Failures among the last `window`. */
 unsigned health_failures(const struct health *h, unsigned window);
 

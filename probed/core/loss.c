@@ -24,8 +24,11 @@ struct pool { /* sums in whole millionths, so that they don't depend on the orde
 
 static void pool_add(struct pool *p, const struct loss_learnt *own)
 {
-    p->weight += llround(own->weight * 1e6);
-    p->sum += llround(own->weight * own->value * 1e6);
+    /* How a route fails is its own way: who fails a hundred times says no more about the others than who fails a few times. */
+    double weight = own->weight < LOSS_POOL ? own->weight : LOSS_POOL;
+
+    p->weight += llround(weight * 1e6);
+    p->sum += llround(weight * own->value * 1e6);
 }
 
 static double pool_value(const struct pool *p, double unknown)

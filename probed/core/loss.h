@@ -28,8 +28,9 @@ const char *loss_term_name(enum loss_term term);
 
 /* What is known of a route, whatever the policy. */
 struct loss_input {
-    double chance;                      /* p, pessimistic */
-    double estimate;                    /* p without the pessimism, <= chance; for people */
+    double chance;                      /* p, pessimistic; by ranker_doubt */
+    double estimate;                    /* p without the pessimism, <= chance; for people; by ranker_doubt */
+    double own_chance, own_estimate;    /* the same from what is known of the route alone */
     double latency[LATENCY_STATISTICS]; /* s, pessimistic, as enum latency_statistic; < 0 = unknown */
     double latency_doubt;               /* the part of each latency that is pessimism, 0..1 */
     struct loss_learnt {                /* what failed tries have shown, one route's own */

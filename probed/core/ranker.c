@@ -41,6 +41,7 @@ static void free_model(struct ranked_model *m, size_t policies)
     free(m->stale);
     free(m->fresh);
     free(m->related);
+    ranker_instant_free(m, policies);
 }
 
 void ranker_free(struct ranker *r)
@@ -208,9 +209,10 @@ static int add_model(struct ranker *r, const char *name)
         .due = r->now,
         .round = r->now,
         .observed_at = r->now,
+        .before = {.at = -1},
     };
     for (size_t p = 0; p < r->policies_len; p++)
-        m->standings[p].first = m->standings[p].challenger = m->standings[p].leader = m->standings[p].second = -1;
+        m->standings[p].first = m->standings[p].told = m->standings[p].challenger = m->standings[p].leader = m->standings[p].second = -1;
     return (int)r->models_len++;
 }
 
@@ -245,6 +247,7 @@ static void grow_model(struct ranker *r, struct ranked_model *m)
         s->places = alloc_resize(s->places, m->size, sizeof(s->places[0]));
         s->order = alloc_resize(s->order, m->size, sizeof(s->order[0]));
     }
+    ranker_instant_grow(r, m);
     free(m->related);
     m->related = m->size <= RELATED_MOST ? alloc_zero(m->size * m->size, sizeof(float)) : NULL;
     for (size_t i = 0; i < m->len; i++)
@@ -310,6 +313,7 @@ static void place_route(struct ranker *r, struct ranked_route *route)
         m->standings[p].changed = true;
     }
     m->content = true;
+    ranker_instant_join(r, m, route);
     ranker_urge(r, route);
 }
 
@@ -432,15 +436,17 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
     /* Only a chat says how a route works; a lesser check of it can speak against it alone. */
     if (o->probe != PROBE_CHAT && o->outcome.fault != FAULT_RELAY)
         return 0;
+    struct ranked_model *m = &r->models[route->model];
     unsigned onset = route->stats.health.onsets[0];
 
-    if (o->source == SOURCE_TRAFFIC)
-        add_demand(r, route, o, now);
-    bool counts = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, r->models[route->model].shortage, now);
+    ranker_instant_reopen(r, m);
+    struct route_heard heard = route_report(&route->stats, &r->rules, o->reporter ? &r->rates[o->reporter] : NULL, o, m->shortage, now);
 
-    r->models[route->model].observed_at = now;
+    if (o->source == SOURCE_TRAFFIC && heard.load)
+        add_demand(r, route, o, now);
+    m->observed_at = now;
     ranker_mark(r, route);
-    if (!counts)
+    if (!heard.counts)
         return 0;
     if (route->stats.health.onsets[0] != onset)
         ranker_relate(r, route);
@@ -457,8 +463,8 @@ int ranker_observe(struct ranker *r, int id, const struct observation *o, usec_t
         }
     }
     route->restored = false;
-    r->models[route->model].fresh[route->place] = true;
-    r->models[route->model].content = true;
+    m->fresh[route->place] = true;
+    m->content = true;
     if (ranker_state_of(r, route, now, &why) != route->state)
         ranker_urge(r, route);
     return 0;

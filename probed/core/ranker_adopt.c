@@ -57,6 +57,7 @@ static void adopt_standing(const struct ranker *r, const struct ranker *old, con
                            struct standing *s)
 {
     s->first = translate(r, old, from, was->first);
+    s->told = translate(r, old, from, was->told);
     s->challenger = translate(r, old, from, was->challenger);
     s->leader = translate(r, old, from, was->leader);
     s->second = translate(r, old, from, was->second);
@@ -91,9 +92,12 @@ static void adopt_model(struct ranked_model *to, const struct ranked_model *from
 
 void ranker_adopt(struct ranker *r, struct ranker *old)
 {
-    /* What was due in the old one is made by the old one's rules. */
-    for (size_t i = 0; i < old->models_len; i++)
-        ranker_bring(old, (int)i, old->now + 1);
+    /* What was due before is made by the old one's rules. The reload belongs to its own time, at which all is ranked anew; a ranking that the old one
+     * made at that time already, because somebody looked, has not been. */
+    for (size_t i = 0; i < old->models_len; i++) {
+        ranker_bring(old, (int)i, old->now);
+        ranker_instant_undo(old, &old->models[i]);
+    }
     ranker_clock(r, old->now);
     r->local = old->local;
     r->restored = old->restored;

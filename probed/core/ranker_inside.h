@@ -106,6 +106,7 @@ struct standing {
     struct place *places; /* by the model's route index */
     uint32_t *order;
     int first, challenger; /* route index; -1 = none */
+    int told;              /* the first, as last announced */
     int leader, second;    /* rank 1: the first, or whoever can take what comes to rank 1; rank 2 where it matters who; -1 = none */
     uint8_t flags;         /* enum ranking_flag */
     double move;           /* slots that may change hands for soft reasons */
@@ -115,6 +116,22 @@ struct standing {
     bool pinned;           /* the first is first by an operator's pin */
     bool changed;          /* since `published` */
     struct ranking *published;
+};
+
+/* Where a model stood before its last ranking (ranker_instant.c). */
+struct before {
+    usec_t at; /* the time of that ranking */
+    bool shortage;
+    usec_t round;
+    bool everything, repriced;
+    bool counted, seen; /* the ranking raised the revision; a table has had one of that time */
+    uint64_t table;     /* so many had been made then */
+    struct route_before {
+        usec_t since;
+        uint8_t state;
+        bool stale, fresh;
+    } *routes;
+    struct standing *standings; /* one a policy, with places of their own */
 };
 
 #define RELATED_MOST 64
@@ -135,6 +152,7 @@ struct ranked_model {
     struct rate lost;   /* those that failed: they are tried again elsewhere */
     bool shortage;      /* more is asked than all usable routes take */
     usec_t observed_at; /* last observation of one of its routes */
+    struct before before;
     /* How routes fail together, by pairs of indices; NULL for models of more than RELATED_MOST routes, where it is worked out each time. */
     float *related;
 };
@@ -147,7 +165,7 @@ struct ranker {
     char *vantage;
     usec_t now;         /* 0 = its time has not begun */
     usec_t due;         /* no model is due before */
-    uint64_t revision;
+    uint64_t revision, tables; /* tables made */
     bool local, restored;
     bool changed, hard;
     size_t platforms_len, platforms_size, routes_len, routes_size, models_len, models_size;
@@ -206,6 +224,21 @@ enum route_reason ranker_exclusion(const struct ranker *r, const struct ranked_r
 enum rank_class ranker_class(const struct ranker *r, const struct ranked_route *route, usec_t now);
 void ranker_make_input(const struct ranker *r, const struct ranked_route *route, usec_t now, struct loss_input *ret);
 unsigned ranker_cap(const struct ranker *r, const struct ranked_route *route, usec_t now); /* slots */
+
+/* ranker_doubt.c: what routes that fail at the same time say about the others */
+/* Fills chance and estimate of the inputs from each route's own. */
+void ranker_doubt(const struct ranker *r, struct ranked_model *m, usec_t now);
+/* No verdict yet, but it fails, and others with it. */
+bool ranker_falls_too(const struct ranker *r, const struct ranked_model *m, size_t i, usec_t now);
+
+/* ranker_instant.c: what is told at one time is ranked as one */
+void ranker_instant_grow(struct ranker *r, struct ranked_model *m);
+void ranker_instant_free(struct ranked_model *m, size_t policies);
+void ranker_instant_join(struct ranker *r, struct ranked_model *m, const struct ranked_route *route);
+void ranker_instant_begin(struct ranker *r, struct ranked_model *m, usec_t at); /* a ranking: from where it stood before that time */
+void ranker_instant_undo(struct ranker *r, struct ranked_model *m);            /* it was not ranked at the present time */
+void ranker_instant_count(struct ranker *r, struct ranked_model *m);           /* the revision, after it */
+void ranker_instant_reopen(const struct ranker *r, struct ranked_model *m);    /* before a report is absorbed: what that builds on */
 
 /* ranker_refresh.c */
 void ranker_rank_model(struct ranker *r, size_t model, usec_t at);

@@ -117,15 +117,13 @@ static double stays(const struct standing *s, usec_t now)
 static int by_room(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int first, usec_t now)
 {
     double demand = rate_at(&m->demand, m->demand.at), retries = demand * (RETRIES * lost_part(m) + RETRIES_LEAST), least = INFINITY;
-    int best = -1, widest = first, most = 0;
+    int best = -1;
 
-    if (r->routes[m->routes[first]]->stats.capacity.limit <= 0 && r->prepared_room[first].cap == TABLE_SLOTS && has_slots(r, m, s, first))
+    if (r->routes[m->routes[first]]->stats.capacity.limit <= 0 && r->prepared_room[first].cap == TABLE_SLOTS)
         return first;
     for (size_t k = 0; k < m->len; k++) {
         int i = (int)s->order[k];
 
-        widest = r->share_room[k] > most ? i : widest;
-        most = r->share_room[k] > most ? r->share_room[k] : most;
         if (r->share_room[k] == 0 || r->prepared_room[i].probation < TABLE_SLOTS)
             continue;
         double cost = cost_to_lead(r, m, s, k, demand, retries) * (i == s->leader ? stays(s, now) : 1);
@@ -135,7 +133,7 @@ static int by_room(const struct ranker *r, const struct ranked_model *m, const s
             best = i;
         }
     }
-    return best >= 0 ? best : widest;
+    return best >= 0 ? best : first;
 }
 
 /* The part of the clients' first tries that it can take. */
@@ -218,7 +216,23 @@ static void next_slice(const struct ranker *r, const struct ranked_model *m, str
         s->places[second].credit -= (float)(TABLE_SLOTS * lost);
 }
 
-void ranker_choose_leader(const struct ranker *r, const struct ranker_pairs *pairs, struct standing *s, int first, usec_t now)
+/* Rank 1 has slots, whoever else has: those without stand behind as the fallback order. */
+static int with_slots(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int leader)
+{
+    int widest = leader, most = 0;
+
+    if (leader < 0 || has_slots(r, m, s, leader))
+        return leader;
+    for (size_t k = 0; k < m->len; k++) {
+        if (r->share_room[k] <= most)
+            continue;
+        most = r->share_room[k];
+        widest = (int)s->order[k];
+    }
+    return widest;
+}
+
+static void choose(const struct ranker *r, const struct ranker_pairs *pairs, struct standing *s, int first, usec_t now)
 {
     const struct ranked_model *m = pairs->model;
 
@@ -238,4 +252,12 @@ void ranker_choose_leader(const struct ranker *r, const struct ranker_pairs *pai
     }
     s->leader = pair.leader;
     s->second = pair.second;
+}
+
+void ranker_choose_leader(const struct ranker *r, const struct ranker_pairs *pairs, struct standing *s, int first, usec_t now)
+{
+    choose(r, pairs, s, first, now);
+    s->leader = with_slots(r, pairs->model, s, s->leader);
+    if (s->second == s->leader)
+        s->second = -1;
 }

@@ -24,12 +24,13 @@
 #define CREDIT_MOST (4.0 * TABLE_SLOTS)
 #define CATCH_UP (30 * USEC_PER_DAY)
 
-_Static_assert(sizeof(struct ranked_route) == 6952 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
-_Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 224 && sizeof(struct standing) == 288, "a member is not pickled yet");
+_Static_assert(sizeof(struct ranked_route) == 7064 && sizeof(struct ranked_platform) == 552, "a member is not pickled yet");
+_Static_assert(sizeof(struct place) == 40 && sizeof(struct loss_input) == 240 && sizeof(struct standing) == 288, "a member is not pickled yet");
 
 static void input_pickle(struct pickle *p, struct loss_input *in)
 {
-    double *parts[] = {&in->chance, &in->estimate, &in->latency_doubt, &in->instability, &in->incapacity, &in->dishonesty, &in->charged};
+    double *parts[] = {&in->chance, &in->estimate, &in->own_chance, &in->own_estimate, &in->latency_doubt,
+                       &in->instability, &in->incapacity, &in->dishonesty, &in->charged};
     double *numbers[] = {&in->own_waste.value, &in->own_waste.weight, &in->own_charged.value, &in->own_charged.weight, &in->waste};
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -304,6 +305,7 @@ void ranker_save_begin(struct ranker *r, struct buf *to)
         write_name(&p, r->reporters[i]);
         PICKLE(&p, &r->rates[i + 1].second);
         PICKLE(&p, &r->rates[i + 1].told);
+        PICKLE(&p, &r->rates[i + 1].load);
     }
     pickle_count(&p, &platforms, ROUTES_MOST);
     for (size_t i = 0; i < r->platforms_len; i++) {
@@ -440,7 +442,7 @@ static void mend_ranks(struct standing *s, size_t len)
 
 static void read_standing(struct pickle *p, struct reading_model *rm, struct standing *s)
 {
-    struct standing read = {.first = -1, .challenger = -1, .leader = -1, .second = -1};
+    struct standing read = {.first = -1, .told = -1, .challenger = -1, .leader = -1, .second = -1};
 
     standing_pickle(p, &read);
     for (size_t i = 0; i < rm->len && pickle_fine(p); i++) {
@@ -462,7 +464,7 @@ static void read_standing(struct pickle *p, struct reading_model *rm, struct sta
     }
     if (!s || !pickle_fine(p))
         return;
-    s->first = translate(rm, read.first);
+    s->first = s->told = translate(rm, read.first);
     s->challenger = translate(rm, read.challenger);
     s->leader = translate(rm, read.leader);
     s->second = translate(rm, read.second);
@@ -538,6 +540,7 @@ static void read_reporters(struct pickle *p, struct ranker *r)
         pickle_text(p, name, sizeof(name));
         PICKLE(p, &rate.second);
         PICKLE(p, &rate.told);
+        PICKLE(p, &rate.load);
         r->rates[ranker_reporter(r, name)] = rate;
     }
 }

@@ -65,6 +65,8 @@ void ranker_prepare(struct ranker *r, size_t model, usec_t now)
         unsigned flags = 0;
 
         p->rank_class = ranker_class(r, route, now);
+        if (p->rank_class == RANK_USABLE && ranker_falls_too(r, m, i, now))
+            p->rank_class = RANK_DOWN;
         p->exclusion = (uint8_t)ranker_exclusion(r, route);
         p->cap = (uint16_t)ranker_cap(r, route, now);
         p->provisional = route_samples(&route->stats, now) < r->rules.samples;
@@ -92,13 +94,15 @@ static void update_routes(struct ranker *r, struct ranked_model *m, usec_t now)
         route->contested = false;
         enum route_state state = ranker_state_of(r, route, now, &why);
 
-        if (state == route->state)
-            continue;
         enum route_state from = route->state;
+        const struct route_before *was = &m->before.routes[i];
 
+        m->moved = m->moved || state != was->state;
         route->state = state;
-        route->state_since = now;
-        r->hard = r->changed = m->moved = m->content = true;
+        route->state_since = state == was->state ? was->since : now;
+        if (state == from)
+            continue;
+        r->hard = r->changed = m->content = true;
         tell(r, &(struct ranker_event){
                     .type = RANKER_STATE,
                     .platform = route->facts->platform,
@@ -268,14 +272,15 @@ static void rank_policy(struct ranker *r, size_t model, size_t policy, usec_t no
     s->pinned = result.first >= 0 && r->rank_room[result.first].pinned;
     ranker_share(r, m, s, &pairs, &r->policies[policy], &result, result.first != old, now);
     describe(r, m, s, &r->policies[policy], &result, &field);
-    if (result.first != old) {
-        s->changed = r->hard = true;
-        tell_first(r, m, policy, &result, old, incumbent);
-    }
-    if (s->changed) {
-        m->moved = true;
+    if (s->changed || result.first != old) {
+        s->changed = m->moved = true;
         for (size_t i = 0; i < m->len; i++)
             s->places[i].loss = r->rank_room[i].loss;
+    }
+    if (result.first != s->told) {
+        r->hard = true;
+        tell_first(r, m, policy, &result, s->told, incumbent);
+        s->told = result.first;
     }
     r->changed = r->changed || s->changed || m->content;
     s->changed = s->changed || m->content || unpublished;
@@ -293,6 +298,8 @@ static usec_t next_round(const struct ranked_model *m, usec_t at)
 
 void ranker_set_due(struct ranker *r, struct ranked_model *m, usec_t at)
 {
+    if (m->before.at == r->now)
+        at = r->now; /* it belongs to what was ranked then */
     m->due = at < m->due ? at : m->due;
     r->due = m->due < r->due ? m->due : r->due;
 }
@@ -301,19 +308,20 @@ void ranker_rank_model(struct ranker *r, size_t model, usec_t at)
 {
     struct ranked_model *m = &r->models[model];
 
+    ranker_instant_begin(r, m, at);
     if (at >= m->round) {
         m->everything = true;
         m->round = next_round(m, at);
     }
     update_routes(r, m, at);
+    ranker_doubt(r, m, at);
     loss_pool(m->inputs, m->len);
     ranker_prepare(r, model, at);
     ranker_draw_crowds(r, model, at);
     ranker_see_shortage(r, m, at);
     for (size_t p = 0; p < r->policies_len; p++)
         rank_policy(r, model, p, at);
-    r->revision += m->moved ? 1 : 0;
-    m->moved = false;
+    ranker_instant_count(r, m);
     memset(m->fresh, 0, m->len * sizeof(m->fresh[0]));
     m->ranked = true;
     m->everything = m->content = m->repriced = false;

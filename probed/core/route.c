@@ -5,7 +5,7 @@
  * few samples says little instead of "bad". Failures in a time that was already known as down teach nothing about the times between.
  *
  * Failures have no latency here; what they cost is their wasted time and their charged share.
- * What a named reporter says passes reporters.h first, which may leave it nothing but its say about capacity. */
+ * What a named reporter says passes reporters.h first, which may leave it nothing but its say about capacity, or not even that. */
 #include "probed/core/route.h"
 
 #include <math.h>
@@ -14,7 +14,7 @@
 
 #include "shared/text.h"
 
-_Static_assert(sizeof(struct route) <= 6720, "with the ranker's own part a route must stay under 8 kB");
+_Static_assert(sizeof(struct route) <= 6800, "with the ranker's own part a route must stay under 8 kB");
 
 #define FAILS_WHEN_DOWN 0.98
 #define FAILS_WHEN_PARTIAL 0.20 /* at least */
@@ -232,22 +232,17 @@ static void forget_outage(struct route *r)
     r->working.window[DECAY_10M] = (struct decay_pair){.ok = r->health.ok_run - 1.0};
 }
 
-bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, bool shortage,
-                  usec_t now)
+/* What the route is like, from an observation that counts. */
+static void observe_works(struct route *r, const struct health_rules *rules, const struct observation *o, enum report report, bool shortage,
+                          usec_t now)
 {
-    enum report report = reports_weigh(&r->reports, rate, &r->health, rules, o, now);
-    bool was_down = r->health.verdict == VERDICT_DOWN;
-
-    capacity_observe(&r->capacity, o, now);
-    if (!report_counts(report))
-        return false;
-    bool working = observe_health(r, rules, o, report, shortage, now);
+    bool was_down = r->health.verdict == VERDICT_DOWN, working = observe_health(r, rules, o, report, shortage, now);
 
     keep_last(r, o);
     if (o->in_flight > 0 && o->outcome.kind == OUTCOME_RATE_LIMITED && o->outcome.fault == FAULT_NONE)
         load_count(&r->load, o->in_flight, 0, 0, 1, now);
     if (!outcome_ok(o->outcome) && o->outcome.fault != FAULT_RELAY)
-        return true;
+        return;
     r->sampled_at = now;
     if (was_down && r->health.verdict != VERDICT_DOWN)
         forget_outage(r);
@@ -257,7 +252,20 @@ bool route_report(struct route *r, const struct health_rules *rules, struct repo
         observe_success(r, o, now);
     else
         observe_failure(r, o, now);
-    return true;
+}
+
+struct route_heard route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o,
+                                bool shortage, usec_t now)
+{
+    struct route_heard heard = {.load = false};
+    enum report report = reports_weigh(&r->reports, rate, &r->health, rules, o, now, &heard.load);
+
+    heard.counts = report_counts(report);
+    if (heard.load)
+        capacity_observe(&r->capacity, o, now);
+    if (heard.counts)
+        observe_works(r, rules, o, report, shortage, now);
+    return heard;
 }
 
 void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, bool shortage, usec_t now)

@@ -57,9 +57,13 @@ void route_init(struct route *r, usec_t now);
 /* shortage: requests find no room anywhere; one success is enough then to come back. */
 void route_observe(struct route *r, const struct health_rules *rules, const struct observation *o, bool shortage,
                    usec_t now);
-/* The same where its reporter is named: bounded by its rate as well. False if it did not count (reporters.h). */
-bool route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o, bool shortage,
-                  usec_t now);
+/* The same where its reporter is named: bounded by its rate as well. What of it counted (reporters.h). */
+struct route_heard {
+    bool counts; /* as what the route is like */
+    bool load;   /* as demand */
+};
+struct route_heard route_report(struct route *r, const struct health_rules *rules, struct reporter_rate *rate, const struct observation *o,
+                                bool shortage, usec_t now);
 /* One chat of a burst (load.c has why it says nothing else). */
 void route_observe_burst(struct route *r, const struct observation *o, usec_t now);
 /* A request that tried a capability out: its soft signals count, and nothing else of it. */

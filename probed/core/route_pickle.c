@@ -14,11 +14,11 @@ SIZE_IS(struct rate, 40);
 SIZE_IS(struct capacity, 168);
 SIZE_IS(struct congestion, 32);
 SIZE_IS(struct load, 160);
-SIZE_IS(struct reports, 64);
-SIZE_IS(struct health, 320);
+SIZE_IS(struct reports, 160);
+SIZE_IS(struct health, 336);
 SIZE_IS(struct route_last, 104);
 SIZE_IS(struct honesty, 744);
-SIZE_IS(struct route, 6680);
+SIZE_IS(struct route, 6792);
 
 static void counts_pickle(struct pickle *p, struct decay_counts *c)
 {
@@ -130,16 +130,28 @@ static void load_pickle(struct pickle *p, struct load *l)
     }
 }
 
+static void voice_pickle(struct pickle *p, struct voice *v)
+{
+    double served = (double)v->served, refused = (double)v->refused;
+
+    pickle_part(p, &served, 0, PICKLE_MOST);
+    pickle_part(p, &refused, 0, PICKLE_MOST);
+    v->served = (float)served;
+    v->refused = (float)refused;
+}
+
 static void reports_pickle(struct pickle *p, struct reports *w)
 {
     pickle_time(p, &w->probe_at);
     pickle_time(p, &w->held_at);
+    pickle_time(p, &w->denied_at);
     PICKLE(p, &w->second);
     PICKLE(p, &w->over_rate);
     PICKLE(p, &w->unconfirmed);
     PICKLE(p, &w->contradicted);
     PICKLE(p, &w->failed_by);
     PICKLE(p, &w->ours_by);
+    PICKLE(p, &w->limited_by);
     PICKLE(p, &w->ok_by);
     PICKLE(p, &w->probe_fails);
     PICKLE(p, &w->held_by);
@@ -147,6 +159,11 @@ static void reports_pickle(struct pickle *p, struct reports *w)
         PICKLE(p, &w->now[i].reporter);
         PICKLE(p, &w->now[i].told);
         PICKLE(p, &w->now[i].weighed);
+    }
+    pickle_time(p, &w->heard_at);
+    for (int i = 0; i < REPORTS_APART; i++) {
+        voice_pickle(p, &w->voices[i]);
+        PICKLE(p, &w->voice_of[i]);
     }
 }
 
@@ -177,6 +194,9 @@ static void health_pickle(struct pickle *p, struct health *h)
     pickle_part(p, &h->flap, 0, PICKLE_MOST);
     pickle_time(p, &h->flap_at);
     pickle_time(p, &h->flap_counted);
+    pickle_time(p, &h->failing_since);
+    pickle_part(p, &h->failing_waste, 0, PICKLE_MOST);
+    pickle_below(p, &h->failing_timed, HEALTH_WASTES + 1);
     for (int i = 0; i < HEALTH_ONSETS; i++)
         PICKLE(p, &h->onsets[i]);
     pickle_text(p, h->why, sizeof(h->why));

@@ -8,6 +8,7 @@
 #define FAILS_WHEN_LOWERED 0.98
 #define LATENCY_DOUBT 0.3 /* ln: what is allowed for a statistic from one sample; shrinks with the root of their number */
 #define WASTE_BEFORE 2.0 /* failures that the long memory is worth beside those of the last minutes */
+#define WASTE_USUAL 1.0  /* failures of the present run that all before it are worth */
 #define DOUBT_SAMPLES 3.0 /* soft terms start at their worst with this weight */
 
 /* The check that speaks against all of the platform's routes, or NULL. */
@@ -141,7 +142,11 @@ static struct loss_learnt learnt_waste(const struct route *stats, usec_t now)
 
     if (lately + counts <= 0)
         return (struct loss_learnt){0, 0};
-    return (struct loss_learnt){(lately * stats->waste_lately.mean + counts * stats->waste.mean) / (lately + counts), before};
+    double value = (lately * stats->waste_lately.mean + counts * stats->waste.mean) / (lately + counts);
+    /* While it fails its next failure is one of those it is in the middle of, not one of those that happen now and then. */
+    double present = stats->health.failing_timed, share = present / (present + WASTE_USUAL);
+
+    return (struct loss_learnt){value + share * (stats->health.failing_waste - value), before + present * LOSS_POOL};
 }
 
 void ranker_make_input(const struct ranker *r, const struct ranked_route *route, usec_t now, struct loss_input *ret)
@@ -149,10 +154,10 @@ void ranker_make_input(const struct ranker *r, const struct ranked_route *route,
     const struct route *stats = &route->stats;
     struct route_chance chance = route_chance_at(stats, now);
 
-    ret->chance = chance.bound;
-    ret->estimate = chance.estimate;
+    ret->own_chance = chance.bound;
+    ret->own_estimate = chance.estimate;
     if (lowered(r, route))
-        ret->chance = ret->estimate = fmax(ret->chance, FAILS_WHEN_LOWERED);
+        ret->own_chance = ret->own_estimate = fmax(ret->own_chance, FAILS_WHEN_LOWERED);
     input_latency(stats, now, ret);
     ret->own_waste = learnt_waste(stats, now);
     ret->own_charged = charged_share(stats, now);
@@ -164,5 +169,5 @@ void ranker_make_input(const struct ranker *r, const struct ranked_route *route,
     ret->price_output = route->price.output;
     ret->price_call = route->price.call;
     ret->candidate = !health_refused(&stats->health, now);
-    load_effects(&stats->load, ret->chance, now, ret->load);
+    load_effects(&stats->load, ret->own_chance, now, ret->load);
 }

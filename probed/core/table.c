@@ -97,6 +97,7 @@ struct table *ranker_table(struct ranker *r, uint64_t epoch, uint64_t generation
     }
     struct ranked_model **sorted = sorted_models(r);
 
+    r->tables++;
     table->refs = 1;
     table->epoch = epoch;
     table->generation = generation;

@@ -196,6 +196,7 @@ struct telling {
     bool only_end;         /* checkpoints are left out */
     bool full;             /* all that a table shows, not only what a ranking decides; statistics are as of when it was asked for */
     bool no_loss;          /* not even the losses */
+    bool revision;         /* the revision as well: it is the same as long as no tables were made in between */
 };
 
 struct player {
@@ -209,6 +210,9 @@ struct player {
     usec_t intervals[STORY_ROUTES];
     uint64_t random;
     struct buf out;
+    struct buf asked; /* what a table was at that revision */
+    uint64_t asked_revision;
+    char states[STORY_ROUTES][16], firsts[STORY_POLICIES][STORY_MODELS][16]; /* as last announced */
     struct buf whole, pieces; /* of a save in pieces */
     size_t saves;             /* it is under way; so long is its head */
 };
@@ -223,11 +227,28 @@ static inline const char *story_name(char letter, int i)
     return name;
 }
 
+/* What is announced goes on from what was announced before, whatever was ranked in between. */
+static inline void story_heard(void *arg, const struct ranker_event *event)
+{
+    struct player *p = arg;
+    int model = event->model[1] - '0', policy = 0;
+    char *said;
+
+    while (event->type == RANKER_FIRST && strcmp(story_policies[policy].name, event->policy) != 0)
+        policy++;
+    said = event->type == RANKER_STATE ? p->states[(event->platform[1] - '0') * STORY_MODELS + model] : p->firsts[policy][model];
+    assert_string_equal(event->from, said[0] || event->type == RANKER_FIRST ? said : "new");
+    assert_string_not_equal(event->from, event->to);
+    snprintf(said, sizeof(p->states[0]), "%s", event->to);
+}
+
 static inline struct ranker *story_ranker(struct player *p)
 {
     const struct ranker_setup setup = {.policies = p->policies, .policies_len = STORY_POLICIES, .currency = "USD", .vantage = "here"};
+    struct ranker *r = ranker_new(&setup);
 
-    return ranker_new(&setup);
+    ranker_set_events(r, story_heard, p);
+    return r;
 }
 
 static inline int story_join(struct ranker *r, const struct player *p, int route)
@@ -313,6 +334,8 @@ static inline void story_print(struct player *p, usec_t now)
 
     story_check_table(table);
     buf_printf(&p->out, "at %lld\n", (long long)(now - NOW0));
+    if (p->how->revision)
+        buf_printf(&p->out, "revision %llu\n", (unsigned long long)ranker_revision(p->r));
     if (!p->how->full) {
         story_print_brief(table, !p->how->no_loss, &p->out);
     } else {
@@ -329,9 +352,16 @@ static inline void story_print(struct player *p, usec_t now)
 static inline void story_ask(struct player *p, usec_t now)
 {
     struct table *table = ranker_table(p->r, 1, 1, now, 0);
+    struct buf brief = BUF_INIT;
 
     story_check_table(table);
+    story_print_brief(table, true, &brief);
     table_unref(table);
+    if (p->asked.len > 0 && p->asked_revision == ranker_revision(p->r))
+        assert_string_equal(buf_str(&p->asked), buf_str(&brief));
+    buf_done(&p->asked);
+    p->asked = brief;
+    p->asked_revision = ranker_revision(p->r);
     for (int i = 0; i < STORY_ROUTES; i++) {
         struct explanation e;
 
@@ -598,6 +628,8 @@ static inline char *story_play(const struct story *story, const struct telling *
         usec_t now = story->events[from].t, next = to < story->len ? story->events[to].t : story->end;
 
         if (how->stop_at > 0 && how->stop_at < to) {
+            if (how->refresh == REFRESH_EVENTS)
+                story_refresh(&p, now);
             if (how->adopt)
                 story_adopt(&p, now);
             ranker_refresh(p.r, now, 0, true);
@@ -616,6 +648,7 @@ static inline char *story_play(const struct story *story, const struct telling *
         story_print(&p, story->end);
     story_save_given_up(&p);
     ranker_free(p.r);
+    buf_done(&p.asked);
     return buf_take(&p.out);
 }
 

@@ -188,12 +188,32 @@ static void test_together(void **state)
     for (int i = 0; i < 5; i++, now += USEC_PER_HOUR) {
         usec_t then = now, later = now + 30 * USEC_PER_MINUTE, also = now + 20 * SEC;
 
-        feed(&a, "---", &then, SEC);
-        feed(&b, "---", &also, SEC);
-        feed(&c, "---", &later, SEC);
+        feed(&a, "---++", &then, SEC);
+        feed(&b, "---++", &also, SEC);
+        feed(&c, "---++", &later, SEC);
     }
     assert_true(health_together(&a, &b) > 0.6);
     assert_true(health_together(&a, &c) == 0);
+}
+
+/* One outage of the one is not two of the other's, whichever way it is asked. */
+static void test_together_is_mutual(void **state)
+{
+    (void)state;
+    static const int begins[2][3] = {{8, 176, -1}, {0, 144, 264}};
+    struct health h[2];
+
+    for (int k = 0; k < 2; k++) {
+        health_init(&h[k], NOW0);
+        for (int i = 0; i < 3 && begins[k][i] >= 0; i++) {
+            usec_t then = NOW0 + begins[k][i] * SEC;
+
+            feed(&h[k], "--++", &then, SEC);
+        }
+    }
+    assert_int_equal(h[1].onsets_len, 3);
+    assert_float_equal(health_together(&h[0], &h[1]), 0.5, 1e-9);
+    assert_float_equal(health_together(&h[1], &h[0]), 0.5, 1e-9);
 }
 
 static void test_route_memory(void **state)
@@ -263,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_probation),
         cmocka_unit_test(test_limited_unusable_missing),
         cmocka_unit_test(test_together),
+        cmocka_unit_test(test_together_is_mutual),
         cmocka_unit_test(test_route_memory),
         cmocka_unit_test(test_chance_bounds),
     };

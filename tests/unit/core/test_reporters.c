@@ -24,7 +24,7 @@ static struct observation tells_failure(unsigned reporter, usec_t now)
 
 static bool report(struct route *r, struct reporter_rate *rate, const struct observation *o, usec_t now)
 {
-    return route_report(r, &usual, rate, o, false, now);
+    return route_report(r, &usual, rate, o, false, now).counts;
 }
 
 static void probe(struct route *r, bool ok, usec_t now)
@@ -365,7 +365,7 @@ static void test_an_honest_reporter_is_useful(void **state)
         struct reporter_rate rate = {0};
         usec_t now = NOW0;
 
-        for (int i = 0; i < 36000; i++, now += SEC / 10) {
+        for (int i = 0; i < 108000; i++, now += SEC / 10) {
             bool ok = field_random(&random) >= fails[k];
             struct observation o = ok ? tells_ok(1, now) : tells_failure(1, now);
 
@@ -449,6 +449,313 @@ static void test_the_verdict_is_the_probes(void **state)
     }
 }
 
+/* --- what they say of load --- */
+
+/* Clients of one model behind several gateways, which all use the same account at one route: it takes so many requests a second and refuses the rest.
+ * What has no slots there goes elsewhere. Some tell of 429s that never were. */
+struct gateway {
+    double asks, lies; /* a second */
+    struct reporter_rate rate;
+};
+
+struct load_world {
+    struct route *r;
+    struct rate demand;
+    usec_t now;
+    uint64_t random;
+    double takes, bucket;
+    bool named;
+    struct gateway gateways[8];
+    size_t len;
+    double tries, refused, least; /* tries of the clients, those refused; the fewest slots */
+    usec_t probed;
+};
+
+static struct load_world load_world(double takes, bool named)
+{
+    return (struct load_world){.r = fresh_route(), .now = NOW0, .random = field_seed(), .takes = takes, .bucket = 1, .named = named};
+}
+
+static void load_tell(struct load_world *w, size_t gateway, bool ok)
+{
+    const struct observation o = told(ok ? field_ok(w->now, SEC) : field_fail(w->now, OUTCOME_RATE_LIMITED), w->named ? (unsigned)gateway + 1 : 0);
+    struct reporter_rate *rate = w->named ? &w->gateways[gateway].rate : NULL;
+
+    if (route_report(w->r, &usual, rate, &o, false, w->now).load)
+        rate_add(&w->demand, 1, w->now);
+}
+
+static void load_ask(struct load_world *w, size_t gateway, double slots)
+{
+    if (field_random(&w->random) * TABLE_SLOTS >= slots)
+        rate_add(&w->demand, 1, w->now); /* it is served elsewhere, and told */
+    else {
+        bool takes = w->bucket >= 1;
+
+        w->bucket -= takes;
+        w->tries++;
+        w->refused += !takes;
+        load_tell(w, gateway, takes);
+    }
+}
+
+static void load_probe(struct load_world *w)
+{
+    bool takes = w->bucket >= 1;
+    const struct observation o = takes ? field_ok(w->now, SEC) : field_fail(w->now, OUTCOME_RATE_LIMITED);
+
+    if (w->now - w->probed < 15 * SEC)
+        return;
+    w->probed = w->now;
+    w->bucket -= takes;
+    (void)route_report(w->r, &usual, NULL, &o, false, w->now);
+}
+
+/* The mean share over the time. */
+static double load_run(struct load_world *w, double seconds)
+{
+    usec_t end = w->now + (usec_t)(seconds * 1e6);
+    double all = 0, n = 0, sum = 0;
+
+    for (size_t i = 0; i < w->len; i++)
+        all += w->gateways[i].asks + w->gateways[i].lies;
+    w->tries = w->refused = 0;
+    w->least = TABLE_SLOTS;
+    while (w->now < end) {
+        double wait = -log(field_random(&w->random) + 1e-18) / all, dice = field_random(&w->random) * all;
+        double slots = health_refused(&w->r->health, w->now) ? 0 : capacity_slots(&w->r->capacity, &w->demand, w->now);
+        size_t g = 0;
+
+        w->now += (usec_t)(wait * 1e6) + 1;
+        w->bucket = fmin(fmax(1, 2 * w->takes), w->bucket + wait * w->takes);
+        load_probe(w);
+        for (; g + 1 < w->len && dice >= w->gateways[g].asks + w->gateways[g].lies; g++)
+            dice -= w->gateways[g].asks + w->gateways[g].lies;
+        if (dice < w->gateways[g].asks)
+            load_ask(w, g, slots);
+        else
+            load_tell(w, g, false);
+        w->least = fmin(w->least, slots);
+        sum += slots;
+        n++;
+    }
+    return sum / n;
+}
+
+static void test_lies_of_429_take_nothing_away(void **state)
+{
+    (void)state;
+    const double lies[] = {1, 20, 400, 5000};
+
+    for (int k = 0; k < 4; k++) {
+        struct load_world w = load_world(1e9, true);
+
+        w.gateways[0].asks = 5;
+        w.len = 1;
+        load_run(&w, 120);
+        w.gateways[1].lies = lies[k];
+        w.len = 2;
+        load_run(&w, k == 3 ? 60 : 600);
+        print_message("%.0f lies a second: %.0f slots at least, %.1f a second asked\n", lies[k], w.least, rate_at(&w.demand, w.now));
+        assert_true(w.least == TABLE_SLOTS);
+        assert_true(rate_at(&w.demand, w.now) < 10);
+        assert_true(w.r->reports.unconfirmed > 10);
+        free(w.r);
+    }
+}
+
+/* Nor do they where the route is limited in truth, nor where the liar is served itself. */
+static void test_lies_beside_the_truth_change_little(void **state)
+{
+    (void)state;
+    double share[3], refused[3];
+
+    for (int k = 0; k < 3; k++) {
+        struct load_world w = load_world(5, true);
+
+        w.gateways[0].asks = 10;
+        w.gateways[1] = (struct gateway){.asks = k == 2 ? 1 : 0, .lies = k > 0 ? 100 : 0};
+        w.len = 2;
+        load_run(&w, 300);
+        share[k] = load_run(&w, 900);
+        refused[k] = w.refused / w.tries;
+        print_message("%s: %.0f slots, %.1f %% refused\n", k == 0 ? "no lies" : "lies", share[k], 100 * refused[k]);
+        free(w.r);
+    }
+    assert_true(share[1] > 0.25 * share[0] && share[2] > 0.2 * share[0]);
+}
+
+/* Honest gateways, however many, busy and unlike, are believed as if nobody's name were known. */
+static void test_honest_gateways_are_heard(void **state)
+{
+    (void)state;
+    static const struct { double takes, asks[8]; size_t len; } worlds[] = {
+        {100, {300}, 1},
+        {100, {300, 1}, 2},
+        {20, {30, 30}, 2},
+        {20, {10, 10, 10, 10, 10, 10, 10}, 7},
+        {4, {30, 0.2}, 2},
+        {1, {8, 4, 0.5}, 3},
+    };
+
+    for (size_t k = 0; k < sizeof(worlds) / sizeof(worlds[0]); k++) {
+        double share[2], refused[2], soon[2];
+
+        for (int named = 0; named < 2; named++) {
+            struct load_world w = load_world(1e9, named);
+
+            for (size_t i = 0; i < worlds[k].len; i++)
+                w.gateways[i].asks = worlds[k].asks[i];
+            w.len = worlds[k].len;
+            load_run(&w, 200); /* all are served: then a limit comes */
+            w.takes = worlds[k].takes;
+            w.bucket = 1;
+            load_run(&w, 30);
+            soon[named] = w.refused / w.tries;
+            load_run(&w, 90);
+            share[named] = load_run(&w, 300);
+            refused[named] = w.refused / w.tries;
+            free(w.r);
+        }
+        print_message("%zu gateways, %.0f a second: %.0f slots named, %.0f unnamed; refused %.1f %% and %.1f %%, in the first 30 s %.0f %% and %.0f %%\n",
+                      worlds[k].len, worlds[k].takes, share[1], share[0], 100 * refused[1], 100 * refused[0], 100 * soon[1], 100 * soon[0]);
+        assert_true(share[1] > 0.7 * share[0] && share[1] < 1.4 * share[0] + 2);
+        assert_true(refused[1] < 1.5 * refused[0] + 0.02);
+        assert_true(soon[1] < 1.5 * soon[0] + 0.1);
+    }
+}
+
+/* One that comes in bursts is refused more often than its even neighbour, in truth; it is not believed in all of that, but in enough to get a cap. */
+static void test_a_bursty_gateway_is_heard(void **state)
+{
+    (void)state;
+    double refused[2], share[2];
+
+    for (int named = 0; named < 2; named++) {
+        struct load_world w = load_world(4, named);
+        double tries = 0, refusals = 0;
+
+        w.gateways[1].asks = 1;
+        w.len = 2;
+        for (int minute = 0; minute < 40; minute++) {
+            w.gateways[0].asks = 20;
+            share[named] = load_run(&w, 10);
+            tries += w.tries;
+            refusals += w.refused;
+            w.gateways[0].asks = 0.5;
+            load_run(&w, 50);
+            tries += w.tries;
+            refusals += w.refused;
+        }
+        refused[named] = refusals / tries;
+        free(w.r);
+    }
+    print_message("refused %.1f %% named, %.1f %% unnamed; %.0f and %.0f slots\n", 100 * refused[1], 100 * refused[0], share[1], share[0]);
+    assert_true(refused[1] < 2 * refused[0] + 0.02);
+}
+
+static void test_demand_is_bounded_by_rate(void **state)
+{
+    (void)state;
+    struct route *routes[2] = {fresh_route(), fresh_route()};
+    struct reporter_rate flood = {0}, honest = {0};
+    int heard[2] = {0}, told_of[2] = {0};
+
+    /* Three seconds of 3000 requests a second, and one gateway that tells of 100. */
+    for (int i = 0; i < 9300; i++) {
+        usec_t now = NOW0 + (usec_t)i * 3 * SEC / 9300;
+        bool is_honest = i % 31 == 0;
+        struct observation o = tells_ok(is_honest ? 2 : 1, now);
+
+        told_of[is_honest]++;
+        heard[is_honest] += route_report(routes[i % 2], &usual, is_honest ? &honest : &flood, &o, false, now).load;
+    }
+    assert_int_equal(heard[0], 3 * REPORTS_OF_LOAD);
+    assert_int_equal(heard[1], told_of[1]);
+    /* What is heard of two routes is in proportion. */
+    double a = rate_at(&routes[0]->capacity.tries, NOW0 + 3 * SEC), b = rate_at(&routes[1]->capacity.tries, NOW0 + 3 * SEC);
+
+    assert_true(a > 0.8 * b && a < 1.25 * b);
+    free(routes[0]);
+    free(routes[1]);
+}
+
+/* Who is refused by all that it asks, where others are served, does not make the route limited; together with another it does. */
+static void test_limited_needs_a_witness_too(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    usec_t now = NOW0;
+    int counted = 0;
+
+    for (int i = 0; i < 100; i++, now += SEC / 2) {
+        struct observation served = tells_ok(1, now), refused = told(field_fail(now, OUTCOME_RATE_LIMITED), 2);
+
+        refused.retry_after = 60 * SEC;
+        assert_true(report(r, NULL, &served, now));
+        if (i >= 20)
+            counted += report(r, NULL, &refused, now);
+    }
+    print_message("%d of 80 counted\n", counted);
+    assert_true(counted <= 3);
+    /* It stops for the other one as well: nobody is served any more, and all that both are told counts. */
+    for (int i = 0; i < 60; i++, now += SEC / 2) {
+        struct observation one = told(field_fail(now, OUTCOME_RATE_LIMITED), 1), other = told(field_fail(now, OUTCOME_RATE_LIMITED), 2);
+
+        (void)report(r, NULL, &one, now);
+        bool counts = report(r, NULL, &other, now);
+
+        if (i > 50)
+            assert_true(counts);
+    }
+    assert_true(health_refused(&r->health, now));
+    free(r);
+}
+
+/* One alone says that a route is limited, for as long as it may say; probes are served there all the time. */
+static void test_probes_deny_a_limit_that_one_tells(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    usec_t now = warm(r, 20, NOW0);
+    int refused = 0;
+
+    for (int second = 0; second < 3600; second++, now += SEC) {
+        struct observation o = told(field_fail(now, OUTCOME_RATE_LIMITED), 7);
+
+        o.retry_after = second % 2 ? 0 : LIMITED_MOST;
+        (void)report(r, NULL, &o, now);
+        refused += health_refused(&r->health, now);
+        if (second % 15 == 14)
+            probe(r, true, now);
+    }
+    print_message("refused for %d of 3600 s\n", refused);
+    assert_true(refused > 0 && refused < 180);
+    /* A probe that is refused too, and it is so at once. */
+    struct observation o = field_fail(now, OUTCOME_RATE_LIMITED), more = told(field_fail(now, OUTCOME_RATE_LIMITED), 7);
+
+    more.retry_after = 60 * SEC;
+    (void)report(r, NULL, &o, now);
+    assert_true(report(r, NULL, &more, now + SEC));
+    assert_true(health_refused(&r->health, now + SEC));
+    free(r);
+}
+
+/* Before any probe was served meanwhile a wait that is told is kept, as ever. */
+static void test_a_wait_is_kept_where_nobody_denies_it(void **state)
+{
+    (void)state;
+    struct route *r = fresh_route();
+    usec_t now = warm(r, 20, NOW0);
+    struct observation o = told(field_fail(now, OUTCOME_RATE_LIMITED), 7);
+
+    o.retry_after = 60 * SEC;
+    assert_true(report(r, NULL, &o, now));
+    assert_true(health_refused(&r->health, now + 59 * SEC));
+    assert_false(health_refused(&r->health, now + 60 * SEC));
+    free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +773,14 @@ int main(void)
         cmocka_unit_test(test_an_honest_reporter_is_useful),
         cmocka_unit_test(test_explained),
         cmocka_unit_test(test_the_verdict_is_the_probes),
+        cmocka_unit_test(test_lies_of_429_take_nothing_away),
+        cmocka_unit_test(test_lies_beside_the_truth_change_little),
+        cmocka_unit_test(test_honest_gateways_are_heard),
+        cmocka_unit_test(test_a_bursty_gateway_is_heard),
+        cmocka_unit_test(test_demand_is_bounded_by_rate),
+        cmocka_unit_test(test_limited_needs_a_witness_too),
+        cmocka_unit_test(test_probes_deny_a_limit_that_one_tells),
+        cmocka_unit_test(test_a_wait_is_kept_where_nobody_denies_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
