@@ -27,6 +27,7 @@ static const char usage[] = "Usage: ranking [OPTION]...\n"
                             "  --probes SECONDS    how often each route is probed (default 15)\n"
                             "  --tries N           of one request, the first included, 1 to 4 (default 2)\n"
                             "  --poll SECONDS      how often clients of probed read its table (default 1)\n"
+                            "  --retry HOW         they try again by order (default) or by weight\n"
                             "  --jobs N            workers (default 2)\n"
                             "  --program FILE      default build/probed\n"
                             "  --config FILE       default tests/sim/preferences.yaml\n"
@@ -168,6 +169,7 @@ enum {
     PROBES,
     TRIES,
     POLL,
+    RETRY,
     JOBS,
     PROGRAM,
     CONFIG,
@@ -187,6 +189,7 @@ static const struct option options[] = {
     {"hours", 1, NULL, HOURS},
     {"tries", 1, NULL, TRIES},
     {"poll", 1, NULL, POLL},
+    {"retry", 1, NULL, RETRY},
     {"jobs", 1, NULL, JOBS},
     {"platforms", 1, NULL, PLATFORMS},
     {"models", 1, NULL, MODELS},
@@ -243,6 +246,11 @@ static void take_option(struct bench *bench, struct arguments *arguments, int op
     if (take_number(bench, option))
         return;
     switch (option) {
+    case RETRY:
+        if (strcmp(optarg, "order") != 0 && strcmp(optarg, "weight") != 0)
+            refuse("--retry wants order or weight, not \"%s\"", optarg);
+        strategy_probed_spreads = strcmp(optarg, "weight") == 0;
+        break;
     case SEEDS:
         parse_seeds(bench, optarg);
         break;

@@ -2,7 +2,7 @@
  *
  * The child is told everything that any strategy is told, as NDJSON, and is asked for its table when the one at hand is older than a
  * second. A first try goes to a route by the weights, by dice (or to rank 1, for clients that know no weights); a retry to the first in the
- * table's order that was not tried, those with a share before those without. Nothing of the daemon runs here, and nothing here decides
+ * table's order that was not tried, those with a share before those without, or by the weights of those not tried. Nothing of the daemon runs here, and nothing here decides
  * better than such a client could. */
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #define BEGIN_OF_TIME 1.7e9 /* a world's second 0 as Unix time */
 
 double strategy_probed_poll_s = 1;
+bool strategy_probed_spreads;
 const char *strategy_probed_record;
 
 struct row {
@@ -259,7 +260,7 @@ static int probed_choose(void *arg, double t, int model, uint32_t tried)
     /* What is not there yet counts as tried; what it was told of and is tried, was tried by this request. */
     bool retry = (tried & self->known) != 0;
 
-    if (retry || self->setup.first_only)
+    if (self->setup.first_only || (retry && !strategy_probed_spreads))
         return by_order(self, model, tried);
     return by_weight(self, model, tried);
 }
