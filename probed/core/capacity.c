@@ -254,7 +254,7 @@ void capacity_odds(const struct capacity *c, double from, double step, size_t le
         for (int i = 0; i < CAPACITY_GUESSES; i++)
             if (weight[i] > UNWORTHY)
                 passes += weight[i] * last_passes(rate, c->limit > 0 ? (double)c->guess[i].rate : limit, i);
-        ret[k] = (1 / passes - 1) * (c->limit > 0 ? 1 : UNPROVEN);
+        ret[k] = fmax(0, 1 / passes - 1) * (c->limit > 0 ? 1 : UNPROVEN);
     }
 }
 

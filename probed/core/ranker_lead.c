@@ -197,7 +197,7 @@ static void next_slice(const struct ranker *r, const struct ranked_model *m, str
 {
     double lost = lost_part(m);
 
-    if (now - s->sliced_at < SLICE && has_slots(r, m, s, s->leader))
+    if (now - s->sliced_at < SLICE && has_slots(r, m, s, s->leader) && (s->second < 0 || has_slots(r, m, s, s->second)))
         return;
     for (size_t k = 0; k < m->len; k++) {
         struct place *place = &s->places[s->order[k]];

@@ -31,6 +31,7 @@
 #define FAR_BEYOND      100.0
 #define PROBATION_WORTH 0.05 /* loss: price by which the slots of a probation double */
 #define SHORT_OF        0.95
+#define NEARLY          0.9
 #define REPORTS_LAST    (2 * USEC_PER_MINUTE)
 
 bool ranker_is_reported(const struct ranked_model *m, usec_t now)
@@ -89,8 +90,8 @@ void ranker_see_shortage(const struct ranker *r, struct ranked_model *m, usec_t 
         if (r->prepared_room[i].rank_class <= RANK_FLAPPING)
             takes += c->limit > 0 ? c->limit * r->prepared_room[i].probation / TABLE_SLOTS : demand;
     }
-    /* Tries again are part of the demand. */
-    m->shortage = ranker_is_reported(m, now) && takes < SHORT_OF * fmax(demand - lost, demand / 2);
+    /* What is taken comes near all that could be, or less could than half of what is asked, of which the other half is tried again. */
+    m->shortage = ranker_is_reported(m, now) && (takes * NEARLY < demand - lost || takes < SHORT_OF * demand / 2);
 }
 
 struct curve { /* M, over the share */

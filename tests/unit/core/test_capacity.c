@@ -288,6 +288,288 @@ static void test_anything_stays_in_bounds(void **state)
     }
 }
 
+/* --- the limit itself: nobody follows it, all that is asked comes --- */
+
+enum gate_kind { BUCKET, WINDOW, IN_FLIGHT, GATES };
+
+#define WORLDS 15
+
+static const char *const gate_names[] = {"bucket", "window", "in flight"};
+
+/* What a relay may limit: a bucket of two seconds' worth, so many in ten seconds by the clock, or so many in flight that are served in two
+ * seconds. */
+struct gated {
+    struct capacity c;
+    enum gate_kind kind;
+    double limit; /* requests a second */
+    double level;
+    usec_t now, at, ends[64];
+    uint64_t random;
+};
+
+static struct gated gated(enum gate_kind kind, double limit, uint64_t random)
+{
+    struct gated g = {.kind = kind, .limit = limit, .level = kind == BUCKET ? 2 * limit : 0, .now = NOW0, .at = NOW0, .random = random};
+
+    capacity_init(&g.c, g.now);
+    return g;
+}
+
+static bool gate_serves(struct gated *g)
+{
+    for (int i = 0; i < (int)(2 * g->limit + 0.5); i++) {
+        if (g->ends[i] > g->now)
+            continue;
+        g->ends[i] = g->now + (usec_t)(2e6 * exp(0.5 * field_normal(&g->random) - 0.125));
+        return true;
+    }
+    return false;
+}
+
+static bool gate_takes(struct gated *g)
+{
+    if (g->kind == IN_FLIGHT)
+        return gate_serves(g);
+    if (g->kind == BUCKET)
+        g->level = fmin(2 * g->limit, g->level + g->limit * (double)(g->now - g->at) / 1e6);
+    else if (g->now / (10 * SEC) != g->at / (10 * SEC))
+        g->level = 10 * g->limit;
+    g->at = g->now;
+    if (g->level < 1)
+        return false;
+    g->level--;
+    return true;
+}
+
+/* Returns the part that was refused. */
+static double load(struct gated *g, double seconds, double rate)
+{
+    usec_t end = g->now + (usec_t)(seconds * 1e6);
+    double tries = 0, refused = 0;
+
+    for (;;) {
+        g->now += (usec_t)(-log(field_random(&g->random) + 1e-18) / rate * 1e6) + 1;
+        if (g->now >= end)
+            break;
+        bool takes = gate_takes(g);
+        struct observation o = takes ? field_ok(g->now, SEC) : field_fail(g->now, OUTCOME_RATE_LIMITED);
+
+        o.source = SOURCE_TRAFFIC;
+        capacity_observe(&g->c, &o, g->now);
+        tries++;
+        refused += !takes;
+    }
+    g->now = end;
+    return refused / fmax(tries, 1);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double *of)
+{
+    qsort(of, WORLDS, sizeof(of[0]), compare);
+    return of[WORLDS / 2];
+}
+
+/* What it foretells at half, full and twice the limit, against what is refused then. */
+static void foretell(const struct gated *g, double ret[3])
+{
+    for (int i = 0; i < 3; i++) {
+        struct gated later = *g;
+        double rate = later.limit * (i == 0 ? 0.5 : i), told = capacity_refuses(&g->c, rate);
+
+        load(&later, 30, rate);
+        ret[i] = told - load(&later, 240, rate);
+    }
+}
+
+static void learnt_at(enum gate_kind kind, double part, uint64_t *random)
+{
+    double limits[WORLDS], wrong[3][WORLDS], one[3], limit;
+
+    for (int i = 0; i < WORLDS; i++) {
+        struct gated g = gated(kind, 5, schedule_random(random));
+
+        load(&g, 180, 5 * 1.3); /* what was never refused has no limit */
+        load(&g, 300, 5 * part);
+        limits[i] = g.c.limit / 5;
+        assert_true(limits[i] > 0.4 && limits[i] < 3.5);
+        foretell(&g, one);
+        for (int k = 0; k < 3; k++)
+            wrong[k][i] = one[k];
+    }
+    limit = median(limits);
+    print_message("%s at %.0f %%: limit %.2f (%.2f to %.2f), refused foretold less seen %+.3f %+.3f %+.3f\n", gate_names[kind], 100 * part,
+                  limit, limits[0], limits[WORLDS - 1], median(wrong[0]), median(wrong[1]), median(wrong[2]));
+    /* So many in flight refuse a few far below their limit, which then looks like a lower and softer one. */
+    assert_true(fabs(limit - 1) < (kind == IN_FLIGHT && part < 0.9 ? 0.45 : 0.25));
+    assert_true(fabs(median(wrong[0])) < 0.04);
+    assert_true(fabs(median(wrong[1])) < (kind == BUCKET ? 0.1 : 0.2) && fabs(median(wrong[2])) < (kind == IN_FLIGHT ? 0.2 : 0.14));
+}
+
+static void test_limit_is_learnt(void **state)
+{
+    (void)state;
+    static const double parts[] = {0.6, 0.95, 1.3, 1.65, 2};
+    uint64_t random = field_seed();
+
+    for (int kind = 0; kind < GATES; kind++)
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+            learnt_at((enum gate_kind)kind, parts[i], &random);
+}
+
+static void test_limit_is_followed(void **state)
+{
+    (void)state;
+    uint64_t random = field_seed();
+
+    for (int kind = 0; kind < GATES; kind++) {
+        struct gated g = gated((enum gate_kind)kind, 5, schedule_random(&random));
+
+        load(&g, 300, 7);
+        double before = g.c.limit;
+
+        g.limit = 10;
+        load(&g, 180, 14);
+        double doubled = g.c.limit;
+
+        g.limit = 5;
+        load(&g, 180, 14);
+        print_message("%s: 5 as %.2f, 10 as %.2f, 5 as %.2f\n", gate_names[kind], before, doubled, g.c.limit);
+        assert_true(doubled > 7.5 && doubled < 13);
+        assert_true(g.c.limit > 3.5 && g.c.limit < 6.5);
+    }
+}
+
+/* A burst tells of the burst: what it was known to take it takes again. */
+static void test_burst_after_a_quiet_hour(void **state)
+{
+    (void)state;
+    uint64_t random = field_seed();
+
+    for (int i = 0; i < 2 * WORLDS; i++) {
+        struct gated g = gated(BUCKET, 5, schedule_random(&random));
+
+        load(&g, 300, 7);
+        if (i % 2)
+            load(&g, 3600, 0.2);
+        else
+            g.now += USEC_PER_HOUR;
+        double before = g.c.limit;
+
+        load(&g, 30, 12);
+        assert_true(g.c.limit > before * 2 / 3 && g.c.limit < before * 1.7);
+    }
+}
+
+/* --- any state --- */
+
+static const double bounds[] = {0, 1e-9, 0.02, 1, 50, 1e18};
+#define BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
+
+static double pick(uint64_t *random)
+{
+    return bounds[schedule_random(random) % BOUNDS];
+}
+
+/* As it may have been learnt, or read from a file. */
+static struct capacity any_state(uint64_t *random)
+{
+    struct capacity c;
+
+    capacity_init(&c, NOW0);
+    c.limit = pick(random);
+    c.proven = pick(random);
+    for (int i = 0; i < CAPACITY_GUESSES; i++) {
+        c.guess[i].rate = (float)fmax(CAPACITY_LEAST / 2, pick(random));
+        c.guess[i].doubt = (float)fmin(pick(random), 1);
+        c.guess[i].belief = (float)-pick(random);
+    }
+    return c;
+}
+
+static void test_odds_of_any_state(void **state)
+{
+    (void)state;
+    uint64_t random = field_seed();
+
+    for (int i = 0; i < 20000; i++) {
+        struct capacity c = any_state(&random);
+        double odds[25], last = -1, from = pick(&random), step = pick(&random), refuses = capacity_refuses(&c, from);
+
+        capacity_odds(&c, from, step, 25, odds);
+        for (int k = 0; k < 25; k++) {
+            assert_true(isfinite(odds[k]) && odds[k] >= -1e-12 && odds[k] >= last - 1e-9 * fmax(1, last));
+            last = odds[k];
+        }
+        assert_true(refuses >= 0 && refuses <= 1);
+        assert_true(capacity_refuses(&c, from + step) >= refuses - 1e-9);
+        double takes = capacity_takes(&c, field_random(&random));
+
+        assert_true(c.limit > 0 ? isfinite(takes) && takes >= 0 : isinf(takes));
+        /* It goes on learning from there. */
+        struct observation o = i % 2 ? field_ok(NOW0 + SEC, SEC) : field_fail(NOW0 + SEC, OUTCOME_RATE_LIMITED);
+
+        o.source = SOURCE_TRAFFIC;
+        capacity_observe(&c, &o, NOW0 + SEC);
+        assert_true(isfinite(c.limit) && c.limit >= 0);
+    }
+}
+
+/* Of one guess exactly; of a mixture of guesses that agree about the limit nearly. */
+static void test_takes_is_the_inverse(void **state)
+{
+    (void)state;
+    uint64_t random = field_seed();
+
+    for (int i = 0; i < 3000; i++) {
+        struct capacity c;
+        double limit = exp(6 * field_random(&random) - 2), marginal = 0.02 + 0.93 * field_random(&random), odds;
+
+        capacity_init(&c, NOW0);
+        c.limit = limit;
+        for (int k = 0; k < CAPACITY_GUESSES; k++)
+            c.guess[k] = (struct capacity_guess){.rate = (float)limit, .belief = k == i % 3 ? 0 : -100};
+        capacity_odds(&c, capacity_takes(&c, marginal), 0, 1, &odds);
+        assert_true(fabs(odds / (marginal / (1 - marginal)) - 1) < 1e-4);
+    }
+    for (int i = 0; i < GATES; i++) {
+        struct gated g = gated((enum gate_kind)i, 5, schedule_random(&random));
+
+        load(&g, 600, 6.5);
+        double last = 0;
+
+        for (double marginal = 0.05; marginal < 0.96; marginal += 0.05) {
+            double takes = capacity_takes(&g.c, marginal), odds;
+
+            capacity_odds(&g.c, takes, 0, 1, &odds);
+            assert_true(takes > last);
+            last = takes;
+            assert_true(fabs(odds / (1 + odds) - marginal) < 0.15);
+        }
+    }
+}
+
+/* Never refused: no odds where it has been, small ones where it has not, and no limit. */
+static void test_unproven(void **state)
+{
+    (void)state;
+    struct gated g = gated(BUCKET, 1e6, field_seed());
+    double before[3], after[3];
+
+    capacity_odds(&g.c, 0, 10, 3, before);
+    load(&g, 120, 20);
+    capacity_odds(&g.c, 0, 10, 3, after);
+    assert_true(before[0] == 0 && before[1] > 0.05 && before[2] > before[1]);
+    assert_true(after[0] == 0 && after[1] < 0.01 && after[2] < 0.03 && after[2] < before[2] / 10);
+    assert_true(g.c.limit == 0 && capacity_refuses(&g.c, 1e6) == 0 && isinf(capacity_takes(&g.c, 0.5)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +585,12 @@ int main(void)
         cmocka_unit_test(test_idle_time_gives_it_back),
         cmocka_unit_test(test_what_does_not_count),
         cmocka_unit_test(test_anything_stays_in_bounds),
+        cmocka_unit_test(test_limit_is_learnt),
+        cmocka_unit_test(test_limit_is_followed),
+        cmocka_unit_test(test_burst_after_a_quiet_hour),
+        cmocka_unit_test(test_odds_of_any_state),
+        cmocka_unit_test(test_takes_is_the_inverse),
+        cmocka_unit_test(test_unproven),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
