@@ -109,7 +109,7 @@ void capacity_init(struct capacity *c, usec_t now)
         c->guess[i].rate = (float)CAPACITY_LEAST;
 }
 
-/* The guesses' weights: sum 1. */
+/* The guesses' weights: sum 1, but for those of hardly any, which are left out. */
 static void weigh(const struct capacity *c, double ret[CAPACITY_GUESSES])
 {
     double most = -INFINITY, sum = 0;
@@ -160,7 +160,7 @@ static void guess_learn(struct capacity_guess *g, int guess, double offered, dou
 
 static void learn(struct capacity *c, double offered, double taken, bool refused, usec_t now)
 {
-    double seconds = (double)(now - c->learnt_at) / (double)USEC_PER_SEC, weight[CAPACITY_GUESSES];
+    double seconds = fmax(0, (double)(now - c->learnt_at) / (double)USEC_PER_SEC), weight[CAPACITY_GUESSES];
 
     for (int i = 0; i < CAPACITY_GUESSES; i++)
         guess_learn(&c->guess[i], i, offered, taken, refused, seconds);

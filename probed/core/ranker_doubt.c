@@ -55,6 +55,7 @@ struct common { /* what fails now, in one model */
     double spared; /* routes that work since */
 };
 
+/* Fills eligible_room with who is failing freshly: each of the others is compared with those, and with nobody else. */
 static struct common look(const struct ranker *r, const struct ranked_model *m, usec_t now)
 {
     struct common c = {.began = USEC_INFINITY};
@@ -62,7 +63,8 @@ static struct common look(const struct ranker *r, const struct ranked_model *m, 
     for (size_t i = 0; i < m->len; i++) {
         const struct route *route = route_of(r, m, i);
 
-        if (!fails_freshly(route, now))
+        r->eligible_room[i] = fails_freshly(route, now);
+        if (!r->eligible_room[i])
             continue;
         c.failing++;
         c.began = route->health.failing_since < c.began ? route->health.failing_since : c.began;
@@ -76,18 +78,16 @@ static struct common look(const struct ranker *r, const struct ranked_model *m, 
 }
 
 /* The chance that what fails with the others is j too, before its own failures are looked at. */
-static double prior(const struct ranker *r, const struct ranked_model *m, const struct common *c, size_t j, usec_t now)
+static double prior(const struct ranker *r, const struct ranked_model *m, const struct common *c, size_t j)
 {
     const struct ranker_pairs pairs = {r, m, m->inputs};
     const struct health *h = &route_of(r, m, j)->health;
     double witnesses = -BY_ITSELF, related = 0, spared = c->spared - (h->failing_since == 0 && h->ok_at > c->began ? 1 : 0);
 
     for (size_t i = 0; i < m->len; i++) {
-        const struct route *other = route_of(r, m, i);
-
-        if (i == j || !fails_freshly(other, now))
+        if (i == j || !r->eligible_room[i])
             continue;
-        double says = witness(&other->health, h);
+        double says = witness(&route_of(r, m, i)->health, h);
 
         witnesses += says;
         if (says > related)
@@ -108,7 +108,7 @@ void ranker_doubt(const struct ranker *r, struct ranked_model *m, usec_t now)
         in->estimate = in->own_estimate;
         if (c.failing == 0 || is_long_known(route, now))
             continue;
-        double p = prior(r, m, &c, j, now), without = fails(route, now) ? pow(FAILS_WITHOUT, health_failing_run(&route->health)) : 1;
+        double p = prior(r, m, &c, j), without = fails(route, now) ? pow(FAILS_WITHOUT, health_failing_run(&route->health)) : 1;
         double common = p / (p + (1 - p) * without);
 
         in->chance += common * fmax(0, FAILS_WITH - in->chance);

@@ -32,6 +32,7 @@
 #define PROBATION_WORTH 0.05 /* loss: price by which the slots of a probation double */
 #define SHORT_OF        0.95
 #define NEARLY          0.9
+#define PARTS_MOST      1e3 /* of the demand */
 #define REPORTS_LAST    (2 * USEC_PER_MINUTE)
 
 bool ranker_is_reported(const struct ranked_model *m, usec_t now)
@@ -80,18 +81,32 @@ void ranker_draw_crowds(struct ranker *r, size_t model, usec_t now)
     }
 }
 
+/* What a route takes of the demand; one that was never refused: all of it, many times over, once it is past its probation. */
+static double takes_part(const struct route *stats, unsigned probation, double demand)
+{
+    double part = (double)probation / TABLE_SLOTS;
+
+    if (stats->capacity.limit > 0)
+        return stats->capacity.limit * part / demand;
+    return probation == TABLE_SLOTS ? PARTS_MOST : part;
+}
+
 void ranker_see_shortage(const struct ranker *r, struct ranked_model *m, usec_t now)
 {
-    double takes = 0, demand = demand_of(m), lost = rate_at(&m->lost, m->demand.at);
+    double demand = demand_of(m), lost = rate_at(&m->lost, m->demand.at);
+    int64_t millionths = 0; /* whole ones, so that they don't depend on the order of the routes */
 
-    for (size_t i = 0; i < m->len; i++) {
-        const struct capacity *c = &r->routes[m->routes[i]]->stats.capacity;
-
+    m->shortage = false;
+    if (demand <= 0 || !ranker_is_reported(m, now))
+        return;
+    for (size_t i = 0; i < m->len; i++)
         if (r->prepared_room[i].rank_class <= RANK_FLAPPING)
-            takes += c->limit > 0 ? c->limit * r->prepared_room[i].probation / TABLE_SLOTS : demand;
-    }
+            millionths +=
+                llround(1e6 * fmin(PARTS_MOST, takes_part(&r->routes[m->routes[i]]->stats, r->prepared_room[i].probation, demand)));
+    double takes = (double)millionths / 1e6;
+
     /* What is taken comes near all that could be, or less could than half of what is asked, of which the other half is tried again. */
-    m->shortage = ranker_is_reported(m, now) && (takes * NEARLY < demand - lost || takes < SHORT_OF * demand / 2);
+    m->shortage = takes * NEARLY < 1 - lost / demand || takes < SHORT_OF / 2;
 }
 
 struct curve { /* M, over the share */
@@ -114,12 +129,13 @@ static double leader_refuses(const struct ranker *r, const struct ranked_model *
 }
 
 /* The part of all tries that is refused. */
-static double all_refuse(const struct ranker *r, const struct ranked_model *m)
+static double all_refuse(const struct ranker *r, const struct ranked_model *m, const struct standing *s)
 {
     double refused = 0, demand = demand_of(m);
 
-    for (size_t i = 0; i < m->len; i++)
-        refused += rate_at(&r->routes[m->routes[i]]->stats.capacity.refused, m->demand.at);
+    /* In the order of ranks: that of the routes has no say. */
+    for (size_t k = 0; k < m->len; k++)
+        refused += rate_at(&r->routes[m->routes[s->order[k]]]->stats.capacity.refused, m->demand.at);
     return demand > 0 ? fmin(1, refused / demand) : 0;
 }
 
@@ -220,7 +236,7 @@ void ranker_price_load(struct ranker *r, const struct ranked_model *m, const str
     struct curve curves[ROUTES_MOST];
     size_t at[ROUTES_MOST], len = 0;
     bool spread = follow_spreads(&s->follow), any = false;
-    double refusal = PRICE_REFUSAL + (spread ? all_refuse(r, m) : leader_refuses(r, m, s));
+    double refusal = PRICE_REFUSAL + (spread ? all_refuse(r, m, s) : leader_refuses(r, m, s));
     double retries = spread || follow_alone(&s->follow, now) ? 0 : ranker_leader_retries(m);
 
     r->price = 0;

@@ -61,7 +61,7 @@ static void latency_pickle(struct pickle *p, struct latency *l)
     pickle_below(p, &l->recent_len, LATENCY_RECENT + 1);
     PICKLE(p, &l->level);
     PICKLE(p, &l->spread);
-    PICKLE(p, &l->weight);
+    pickle_part(p, &l->weight, 0, PICKLE_MOST);
     moment_pickle(p, &l->minutes);
     moment_pickle(p, &l->hours);
     pickle_time(p, &l->jumped_at);
@@ -106,12 +106,14 @@ static void capacity_pickle(struct pickle *p, struct capacity *c)
 
 static void congestion_pickle(struct pickle *p, struct congestion *c)
 {
-    float *parts[] = {&c->weight, &c->loads, &c->times, &c->load};
+    float *parts[] = {&c->weight, &c->load, &c->times};
 
     pickle_time(p, &c->at);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         pickle_small(p, parts[i], 0, PICKLE_MOST);
     pickle_small(p, &c->time, -PICKLE_MOST, PICKLE_MOST);
+    /* Of the fourth power of a rate: at 2000 a second it passes PICKLE_MOST. */
+    pickle_small(p, &c->loads, 0, PICKLE_MOST * PICKLE_MOST);
     pickle_small(p, &c->together, -PICKLE_MOST, PICKLE_MOST);
 }
 
