@@ -47,7 +47,7 @@ struct ranked_route {
     enum route_state state; /* as last ranked and told */
     usec_t state_since;
 };
-_Static_assert(sizeof(struct ranked_route) <= 7168, "8 kB a route in all, with its places in nine policies");
+_Static_assert(sizeof(struct ranked_route) <= 7168, "memory a route, beside its two places in each policy");
 
 /* A route in one ranking. */
 struct place {

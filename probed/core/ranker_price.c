@@ -240,7 +240,8 @@ void ranker_price_load(struct ranker *r, const struct ranked_model *m, const str
     double retries = spread || follow_alone(&s->follow, now) ? 0 : ranker_leader_retries(m);
 
     r->price = 0;
-    if (!r->crowded)
+    /* A pinned one has all that it takes, whatever it costs. */
+    if (!r->crowded || r->slots_room[0].pinned)
         return;
     forgive_first(r, m->len);
     for (size_t k = 0; k < m->len; k++) {

@@ -14,7 +14,7 @@
 
 #include "shared/text.h"
 
-_Static_assert(sizeof(struct route) <= 6800, "with the ranker's own part a route must stay under 8 kB");
+_Static_assert(sizeof(struct route) <= 6800, "most of what the ranker has of a route");
 
 #define FAILS_WHEN_DOWN 0.98
 #define FAILS_WHEN_PARTIAL 0.20 /* at least */

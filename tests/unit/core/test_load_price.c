@@ -370,12 +370,27 @@ static void test_proven(void **state)
     end(&w);
 }
 
+/* What an operator pins has all that it takes, however much better the others are. */
+static void test_pinned(void **state)
+{
+    (void)state;
+    struct relay relays[] = {{.name = "a", .first_token = 0.3}, {.name = "b", .first_token = 3}};
+    struct world w = world(field_seed(), 2, relays);
+
+    play(&w, 300, 0);
+    ranker_set_override(w.r, w.relays[1].id, OVERRIDE_PIN, w.now);
+    play(&w, 120, 4);
+    print(&w, "b pinned", 120);
+    assert_true(share(&w, "b") > 0.99);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pours_over), cmocka_unit_test(test_needs_the_third), cmocka_unit_test(test_slows_down),
         cmocka_unit_test(test_shortage),   cmocka_unit_test(test_no_shortage),     cmocka_unit_test(test_soft_first),
-        cmocka_unit_test(test_unproven),   cmocka_unit_test(test_proven),
+        cmocka_unit_test(test_unproven),   cmocka_unit_test(test_proven),          cmocka_unit_test(test_pinned),
     };
 
     return cmocka_run_group_tests_name("shares under load", tests, NULL, NULL);
