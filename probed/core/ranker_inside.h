@@ -265,6 +265,7 @@ double ranker_leader_retries(const struct ranked_model *m); /* requests a second
 
 /* ranker_price.c: after ranker_prepare, before any policy; then for each policy, the caps in slots_room */
 bool ranker_is_reported(const struct ranked_model *m, usec_t now); /* traffic, lately */
+double ranker_demand(const struct ranked_model *m); /* requests a second, as it last was: silence is no small demand */
 void ranker_draw_crowds(struct ranker *r, size_t model, usec_t now);
 void ranker_see_shortage(const struct ranker *r, struct ranked_model *m, usec_t now);
 void ranker_price_load(struct ranker *r, const struct ranked_model *m, const struct standing *s, const struct policy *policy, usec_t now);

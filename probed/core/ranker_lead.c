@@ -33,7 +33,7 @@
 /* The part of the tries that failed, of which each is followed by another one. */
 static double lost_part(const struct ranked_model *m)
 {
-    double demand = rate_at(&m->demand, m->demand.at);
+    double demand = ranker_demand(m);
 
     return demand > 0 ? fmin(LOST_MOST, rate_at(&m->lost, m->demand.at) / demand) : 0;
 }
@@ -46,7 +46,7 @@ static double retries_room(const struct ranked_model *m)
 
 double ranker_leader_retries(const struct ranked_model *m)
 {
-    return rate_at(&m->demand, m->demand.at) * (lost_part(m) + RETRIES_LEAST);
+    return ranker_demand(m) * (lost_part(m) + RETRIES_LEAST);
 }
 
 double ranker_leader_room(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int i, usec_t now)
@@ -116,7 +116,7 @@ static double stays(const struct standing *s, usec_t now)
  * look. */
 static int by_room(const struct ranker *r, const struct ranked_model *m, const struct standing *s, int first, usec_t now)
 {
-    double demand = rate_at(&m->demand, m->demand.at), retries = demand * (RETRIES * lost_part(m) + RETRIES_LEAST), least = INFINITY;
+    double demand = ranker_demand(m), retries = demand * (RETRIES * lost_part(m) + RETRIES_LEAST), least = INFINITY;
     int best = -1;
 
     if (r->routes[m->routes[first]]->stats.capacity.limit <= 0 && r->prepared_room[first].cap == TABLE_SLOTS)
@@ -139,7 +139,7 @@ static int by_room(const struct ranker *r, const struct ranked_model *m, const s
 /* The part of the clients' first tries that it can take. */
 static double capacity_part(const struct ranker *r, const struct ranked_model *m, uint32_t i)
 {
-    double demand = rate_at(&m->demand, m->demand.at) * (1 - lost_part(m)), cap = r->prepared_room[i].probation;
+    double demand = ranker_demand(m) * (1 - lost_part(m)), cap = r->prepared_room[i].probation;
     double takes = capacity_takes(&r->routes[m->routes[i]]->stats.capacity, FULL);
 
     return fmin(demand > 0 ? takes / demand : 1, cap / TABLE_SLOTS);

@@ -17,7 +17,6 @@
  * Probation gives way to the price: a route that has just come back is a risk, but a small one against a request that is refused
  * everywhere. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "probed/core/ranker_inside.h"
 #include "shared/alloc.h"
@@ -40,7 +39,7 @@ bool ranker_is_reported(const struct ranked_model *m, usec_t now)
     return m->demand.began > 0 && now - m->demand.at <= REPORTS_LAST;
 }
 
-static double demand_of(const struct ranked_model *m)
+double ranker_demand(const struct ranked_model *m)
 {
     return rate_at(&m->demand, m->demand.at);
 }
@@ -63,7 +62,7 @@ static void draw(const struct route *stats, double demand, double extra, struct 
 void ranker_draw_crowds(struct ranker *r, size_t model, usec_t now)
 {
     const struct ranked_model *m = &r->models[model];
-    double demand = demand_of(m);
+    double demand = ranker_demand(m);
 
     r->crowded = false;
     if (m->len > ROUTES_MOST || !ranker_is_reported(m, now) || demand <= 0)
@@ -93,7 +92,7 @@ static double takes_part(const struct route *stats, unsigned probation, double d
 
 void ranker_see_shortage(const struct ranker *r, struct ranked_model *m, usec_t now)
 {
-    double demand = demand_of(m), lost = rate_at(&m->lost, m->demand.at);
+    double demand = ranker_demand(m), lost = rate_at(&m->lost, m->demand.at);
     int64_t millionths = 0; /* whole ones, so that they don't depend on the order of the routes */
 
     m->shortage = false;
@@ -131,7 +130,7 @@ static double leader_refuses(const struct ranker *r, const struct ranked_model *
 /* The part of all tries that is refused. */
 static double all_refuse(const struct ranker *r, const struct ranked_model *m, const struct standing *s)
 {
-    double refused = 0, demand = demand_of(m);
+    double refused = 0, demand = ranker_demand(m);
 
     /* In the order of ranks: that of the routes has no say. */
     for (size_t k = 0; k < m->len; k++)
@@ -148,7 +147,7 @@ static void set_curve(const struct ranker *r, const struct ranked_model *m, cons
     const struct route *stats = &r->routes[m->routes[i]]->stats;
     const struct crowd *crowd = &r->crowd_room[i];
     struct crowd own;
-    double demand = demand_of(m), second = policy->second * fmax(0, loss_latency(policy, input)) * (1 - input->chance);
+    double demand = ranker_demand(m), second = policy->second * fmax(0, loss_latency(policy, input)) * (1 - input->chance);
 
     *ret = (struct curve){.loss = in->loss, .most = in->cap, .probation = TABLE_SLOTS, .rises = crowd->rises};
     if (!crowd->rises)
